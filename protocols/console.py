@@ -1,0 +1,42 @@
+"""The one place where commands speak: a console, and the way a mendable error becomes one sentence and exit code 2."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from typing import NoReturn, ParamSpec, TypeVar
+
+from rich.console import Console
+from rich.text import Text
+
+from protocols.errors import TrileadError
+
+__all__ = ["EXIT_USER_ERROR", "console", "fail", "user_errors"]
+
+EXIT_USER_ERROR = 2
+
+console = Console(highlight=False, soft_wrap=True)
+_stderr = Console(stderr=True, highlight=False, soft_wrap=True)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def fail(sentence: str) -> NoReturn:
+    """Print one sentence on standard error and leave with exit code 2."""
+    _stderr.print(Text(sentence, style="bold red" if _stderr.is_terminal else ""))
+    sys.exit(EXIT_USER_ERROR)
+
+
+def user_errors(command: Callable[P, R]) -> Callable[P, R]:
+    """Decorate a command so that a ``TrileadError`` becomes its sentence and exit code 2; anything else is a bug and shows itself."""
+
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except TrileadError as error:
+            fail(str(error))
+
+    return wrapped

@@ -1,0 +1,65 @@
+"""What can go wrong, and what a person can do about it.
+
+TrileadError
+└── ProtocolError
+    ├── ScriptNotFound
+    ├── ScriptInvalid
+    └── PlayerStateError
+
+The other rooms hang their own errors under ``TrileadError``: ``acquire.errors``, ``curate.errors`` and ``model.errors``.
+"""
+
+from __future__ import annotations
+
+__all__ = ["PlayerStateError", "ProtocolError", "ScriptInvalid", "ScriptNotFound", "TrileadError"]
+
+
+class TrileadError(Exception):
+    """Something that the person at the keyboard can mend.
+
+    ``str(error)`` is one sentence: what, where, the value, the limit, the mend. Commands print it and exit with code 2.
+    """
+
+
+class ProtocolError(TrileadError):
+    """A protocol script or its player was used in a way that cannot work."""
+
+
+class ScriptNotFound(ProtocolError):
+    """No script has this name.
+
+    Attributes:
+        name: what was asked for.
+        known: the names of the shipped scripts.
+    """
+
+    def __init__(self, name: str, *, known: tuple[str, ...], close: tuple[str, ...] = ()) -> None:
+        self.name = name
+        self.known = known
+        hint = f"did you mean {' or '.join(close)}?" if close else f"shipped scripts are {', '.join(known)}."
+        super().__init__(f"There is no protocol named {name!r}; {hint} A path ending in .toml names a script of your own.")
+
+
+class ScriptInvalid(ProtocolError):
+    """A script's text breaks the schema.
+
+    Attributes:
+        where: the file (or shipped name) the text came from.
+        step: 1-based number of the offending step, or None.
+        field: the offending field, or None.
+        value: what stood there.
+    """
+
+    def __init__(
+        self, message: str, *, where: str, step: int | None = None, field: str | None = None, value: object = None
+    ) -> None:
+        self.where = where
+        self.step = step
+        self.field = field
+        self.value = value
+        place = where if step is None else f"{where}, step {step}"
+        super().__init__(f"{place}: {message}")
+
+
+class PlayerStateError(ProtocolError):
+    """A command came that the player cannot obey in its present phase; nothing was changed."""

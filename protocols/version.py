@@ -1,0 +1,3 @@
+"""The version that is written into everything trilead makes."""
+
+VERSION = "0.1.0"
