@@ -3,15 +3,26 @@
 TrileadError
 └── ProtocolError
     ├── ScriptNotFound
+    ├── ScriptUnreadable
     ├── ScriptInvalid
     └── PlayerStateError
 
-The other rooms hang their own errors under ``TrileadError``: ``acquire.errors``, ``curate.errors`` and ``model.errors``.
+The other rooms hang their own errors under ``TrileadError``, each in its ``errors.py``.
 """
 
 from __future__ import annotations
 
-__all__ = ["PlayerStateError", "ProtocolError", "ScriptInvalid", "ScriptNotFound", "TrileadError"]
+from enum import Enum
+
+__all__ = [
+    "PlayerStateError",
+    "ProtocolError",
+    "ScriptInvalid",
+    "ScriptNotFound",
+    "ScriptUnreadable",
+    "TrileadError",
+    "UnreadableReason",
+]
 
 
 class TrileadError(Exception):
@@ -37,7 +48,33 @@ class ScriptNotFound(ProtocolError):
         self.name = name
         self.known = known
         hint = f"did you mean {' or '.join(close)}?" if close else f"shipped scripts are {', '.join(known)}."
-        super().__init__(f"There is no protocol named {name!r}; {hint} A path ending in .toml names a script of your own.")
+        super().__init__(
+            f"There is no protocol named {name!r}; {hint} A path ending in .toml names a script of your own."
+        )
+
+
+class UnreadableReason(Enum):
+    """Why no text could be had from a script file."""
+
+    MISSING = "there is no such file"
+    FOLDER = "it is a folder"
+    REFUSED = "the system refuses to open it"
+    TOO_LARGE = "it is too large"
+    NOT_TEXT = "it is not UTF-8 text"
+
+
+class ScriptUnreadable(ProtocolError):
+    """A script file gives no text.
+
+    Attributes:
+        path: the file as it was named.
+        reason: why.
+    """
+
+    def __init__(self, path: str, reason: UnreadableReason, *, mend: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"{path} cannot be read as a protocol: {reason.value}; {mend}")
 
 
 class ScriptInvalid(ProtocolError):

@@ -1,0 +1,32 @@
+"""The vocabulary of activities: each name has one definition, shared by scripts, labels and corpora."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from importlib import resources
+
+__all__ = ["ACTIVITIES", "Activity"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Activity:
+    """One thing a subject can be doing.
+
+    Attributes:
+        name: the word that stands in scripts, labels and corpora.
+        title: the word that people read.
+        definition: what counts as this activity, and what does not.
+    """
+
+    name: str
+    title: str
+    definition: str
+
+
+def _load() -> dict[str, Activity]:
+    table = tomllib.loads(resources.files("protocols").joinpath("activities.toml").read_text(encoding="utf-8"))
+    return {name: Activity(name=name, title=row["title"], definition=row["definition"]) for name, row in table.items()}
+
+
+ACTIVITIES: dict[str, Activity] = _load()
