@@ -1,0 +1,1 @@
+"""One module per kind of board; each is imported only when an address asks for it."""
