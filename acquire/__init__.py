@@ -1,0 +1,1 @@
+"""From the electrode to the recording: study folders, boards, the recorder process, journals, recording files."""

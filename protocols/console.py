@@ -30,7 +30,7 @@ def fail(sentence: str) -> NoReturn:
 
 
 def user_errors(command: Callable[P, R]) -> Callable[P, R]:
-    """Turn a ``TrileadError`` of a command into its sentence and exit code 2; anything else is a bug and shows itself."""
+    """Turn a ``TrileadError`` into its sentence and exit code 2; anything else is a bug and shows itself."""
 
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:

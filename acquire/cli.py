@@ -1,0 +1,228 @@
+"""``trilead new``, ``record``, ``recover`` and ``doctor``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from protocols.console import EXIT_USER_ERROR, console, fail, user_errors
+
+if TYPE_CHECKING:
+    from acquire.control import RecorderStatus
+    from acquire.finish import RecordingSummary
+    from acquire.recovery import Recovery
+
+__all__ = ["app"]
+
+app = typer.Typer()
+
+StudyFolder = Annotated[Path, typer.Argument(metavar="STUDY", help="The study's folder.", show_default=False)]
+_WORDS = {"fine": ("fine", "green"), "optional": ("absent", "yellow"), "mend": ("MEND", "bold red")}
+
+
+@app.command()
+@user_errors
+def new(
+    study: StudyFolder,
+    mains_hz: Annotated[
+        str | None, typer.Option(metavar="50|60", help="Mains frequency where the study is recorded.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the study; its folder's name if left out.")] = None,
+    board: Annotated[str, typer.Option(help="Default board address.")] = "sim:",
+    protocol: Annotated[
+        str, typer.Option(help="Default protocol: a shipped one, or a path ending in .toml.")
+    ] = "dt4ecg",
+    factor: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FACTOR=LEVEL,LEVEL…", help="Something the study varies on purpose; may be repeated."),
+    ] = None,
+) -> None:
+    """Make a new study folder."""
+    from acquire.study import MAINS_HZ, Study
+
+    if mains_hz is None:
+        fail("--mains-hz is missing: give 50 or 60, the mains frequency where the study is recorded.")
+    if mains_hz not in map(str, MAINS_HZ):
+        fail(f"--mains-hz is {mains_hz[:20]!r}; it must be 50 or 60, the mains frequency where the study is recorded.")
+    factors = {factor: levels.split(",") for factor, levels in _pairs("--factor", factor).items()}
+    made = Study.create(study, mains_hz=int(mains_hz), name=name, board=board, protocol=protocol, factors=factors)
+    console.print(Text(f"Made the study {made.name} in {made.path}; its settings are in study.toml."))
+
+
+@app.command()
+@user_errors
+def record(
+    study: StudyFolder,
+    subject: Annotated[str | None, typer.Option(help="Pseudonym of the subject, such as S01.")] = None,
+    protocol: Annotated[
+        str | None, typer.Option(help="Shipped protocol, or a path ending in .toml; the study's default if left out.")
+    ] = None,
+    board: Annotated[
+        str | None, typer.Option(help="Board address, such as sim: ; the study's default if left out.")
+    ] = None,
+    session: Annotated[
+        str | None, typer.Option(help="Session label, or new for the next number; the subject's latest if left out.")
+    ] = None,
+    operator: Annotated[str, typer.Option(help="Who records: initials or a code.")] = "",
+    factor: Annotated[
+        list[str] | None, typer.Option(metavar="FACTOR=LEVEL", help="Level of a factor of the study; may be repeated.")
+    ] = None,
+    stall_limit: Annotated[
+        float, typer.Option(min=1.0, max=3600.0, help="End when no samples come for so many seconds.")
+    ] = 10.0,
+    headless: Annotated[bool, typer.Option("--headless", help="Record without a window.")] = False,
+) -> None:
+    """Record a subject who follows a protocol."""
+    from acquire.launch import record_headless
+    from acquire.names import check_pseudonym, real_name_warning
+    from acquire.recovery import orphaned_journals
+    from acquire.study import Study
+
+    opened = Study.open(study)
+    if not headless:
+        fail("There is no recording window yet; add --headless to record from this terminal.")
+    if subject is None:
+        fail("--subject is missing: give the subject's pseudonym, such as S01.")
+    check_pseudonym(subject, opened.path / "subjects.csv")
+    factors = _pairs("--factor", factor)
+    if orphans := len(orphaned_journals(opened)):
+        _warn(f"{orphans} unfinished recording(s) wait in this study; make them whole with: trilead recover {study}")
+    known = {somebody.pseudonym for somebody in opened.subjects()}
+    if subject not in known:
+        _warn(real_name_warning(subject))
+    with Live(console=console, transient=True, refresh_per_second=8) as live:
+        summary = record_headless(
+            opened,
+            subject=subject,
+            board=board,
+            session=session,
+            protocol=protocol,
+            operator=operator,
+            factors=factors,
+            stall_limit_s=stall_limit,
+            on_status=lambda status: live.update(_status_table(status)),
+        )
+    if subject not in known:
+        console.print(Text(f"{subject} is new in this study and was added to subjects.csv."))
+    _print_summary(summary)
+
+
+@app.command()
+@user_errors
+def recover(study: StudyFolder) -> None:
+    """Make recordings of journals whose recorder died."""
+    from acquire.recovery import orphaned_journals
+    from acquire.recovery import recover as recover_journal
+    from acquire.study import Study
+    from protocols.errors import TrileadError
+
+    opened = Study.open(study)
+    orphans = orphaned_journals(opened)
+    if not orphans:
+        console.print("There is nothing to recover: no journal was left behind.")
+        return
+    failed = 0
+    for orphan in orphans:
+        console.print(Text(f"{orphan.path.name}: {orphan.n_bytes} bytes, and no recorder that lives"))
+        try:
+            _print_recovery(recover_journal(opened, orphan.path))
+        except TrileadError as error:
+            # The others may still be whole.
+            _warn(str(error))
+            failed += 1
+    if failed:
+        fail(f"{failed} of {len(orphans)} journals could not be recovered; the reasons stand above.")
+
+
+@app.command()
+@user_errors
+def doctor() -> None:
+    """Check that this computer has what trilead needs."""
+    from acquire.doctor import examine
+
+    checks = examine(Path.cwd())
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for check in checks:
+        word, style = _WORDS[check.state]
+        table.add_row(Text(word, style=style), Text(check.name), Text(check.words))
+    console.print(table)
+    wanting = sum(check.state == "mend" for check in checks)
+    if wanting:
+        console.print(f"{wanting} of {len(checks)} things need mending.")
+        raise typer.Exit(EXIT_USER_ERROR)
+    console.print("Everything that is needed is here.")
+
+
+def _pairs(option: str, given: list[str] | None) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for text in given or []:
+        name, equals, value = text.partition("=")
+        if not (equals and name and value):
+            fail(f"{option} is {text[:60]!r}; write a name, = and a value, such as electrode=agcl.")
+        if name in pairs:
+            fail(f"{option} names {name[:40]} twice; give it once.")
+        pairs[name] = value
+    return pairs
+
+
+def _warn(sentence: str) -> None:
+    if sentence:
+        console.print(Text(f"Note: {sentence}", style="yellow"))
+
+
+def _clock(seconds: float) -> str:
+    whole = max(0, round(seconds))
+    return f"{whole // 60}:{whole % 60:02d}"
+
+
+def _status_table(status: RecorderStatus) -> Table:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    style = {"recording": "green", "stalled": "bold red", "paused": "yellow"}.get(status.state, "")
+    state = status.state
+    if status.state == "stalled":
+        state = f"STALLED: no samples for {status.stalled_s:.0f} s, the protocol stands still"
+    table.add_row("state", Text(state, style=style))
+    if status.step:
+        place = f"{status.position + 1} of {status.n_steps}"
+        table.add_row("now", Text(f"{status.activity or 'rest between'} ({place}): {status.instruction}"))
+        table.add_row("left", Text(f"{_clock(status.remaining_s)}", style="bold"))
+        table.add_row("then", Text(status.next_instruction or "the end"))
+    table.add_row("recorded", Text(f"{_clock(status.elapsed_s)} ({status.n_samples} samples)"))
+    lost = f"{status.lost_samples} samples lost in {status.gaps} gap(s)" if status.gaps else "none"
+    table.add_row("gaps", Text(lost, style="red" if status.gaps else ""))
+    return table
+
+
+def _print_summary(summary: RecordingSummary) -> None:
+    lost = f"{summary.lost_samples} samples lost in {len(summary.gaps)} gap(s)" if summary.gaps else "no gaps"
+    whole = "the whole protocol" if summary.complete else f"ended early: {summary.reason.rstrip('.')}"
+    console.print(
+        Text(
+            f"Recorded {summary.path}\n"
+            f"{summary.n_samples} samples, {_clock(summary.duration_s)} at {summary.rate_hz:.2f} Hz, {lost}; {whole}."
+        )
+    )
+
+
+def _print_recovery(recovery: Recovery) -> None:
+    if recovery.was_finished:
+        console.print(Text(f"  its recording stood already: {recovery.path}"))
+        return
+    summary = recovery.summary
+    console.print(Text(f"  recovered {recovery.path}: {summary.n_samples} samples, {_clock(summary.duration_s)}"))
+    if recovery.dropped_bytes:
+        console.print(
+            Text(
+                f"  the last {recovery.dropped_bytes} bytes were torn and could not be used"
+                f" (at most {recovery.dropped_ms:.0f} ms of signal); everything before them is whole"
+            )
+        )
+    for doubt in recovery.doubts:
+        _warn(f"{doubt}; samples behind that place are not in the recording.")
+    if recovery.evidence is not None:
+        console.print(Text(f"  the journal was kept: {recovery.evidence}"))

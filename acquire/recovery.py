@@ -1,0 +1,173 @@
+"""Making recordings of journals that their recorders did not live to finish."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from acquire.content import RecordingContent
+from acquire.control import state_path
+from acquire.errors import JournalError, JournalErrorReason, RecordingError
+from acquire.files import TEMPORARY_PREFIX, fsync_folder, is_held, publish, try_hold
+from acquire.finish import RecordingSummary, build_content, discard, summary_of
+from acquire.journal import JournalContent, read_journal
+from acquire.recording import open_recording
+from acquire.recording_write import write_recording
+from acquire.study import Study
+
+__all__ = ["OrphanedJournal", "Recovery", "orphaned_journals", "recover"]
+
+ENDING = "recovered: the recorder died before it could finish"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrphanedJournal:
+    """A journal whose recorder no longer lives.
+
+    Attributes:
+        path: the journal.
+        n_bytes: its length.
+    """
+
+    path: Path
+    n_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recovery:
+    """What came of a recovery.
+
+    Attributes:
+        summary: of the recording file.
+        was_finished: whether the recording file stood already, and only the journal was left over.
+        dropped_bytes: what could not be read at the journal's end.
+        dropped_ms: how much signal those bytes can have held at most.
+        doubts: what is wrong beyond a torn end, a sentence's middle each.
+        evidence: the journal, kept because of the doubts; None when it could go.
+    """
+
+    summary: RecordingSummary
+    was_finished: bool
+    dropped_bytes: int
+    dropped_ms: float
+    doubts: tuple[str, ...]
+    evidence: Path | None
+
+    @property
+    def path(self) -> Path:
+        """The recording file."""
+        return self.summary.path
+
+
+def orphaned_journals(study: Study) -> list[OrphanedJournal]:
+    """The journals that no living recorder holds, ordered by name."""
+    orphans = []
+    for journal in sorted(study.journals_dir.glob("*.journal")):
+        # One that vanishes meanwhile was finished by its recorder.
+        with contextlib.suppress(FileNotFoundError):
+            if not is_held(journal):
+                orphans.append(OrphanedJournal(path=journal, n_bytes=journal.stat().st_size))
+    return orphans
+
+
+def recover(study: Study, journal: Path) -> Recovery:
+    """Make a recording of an orphaned journal; the journal goes only when nothing about it is doubtful.
+
+    Raises:
+        JournalError: a living process holds the journal, or it cannot be read.
+        RecordingError: the recording file cannot be written; the journal stays.
+    """
+    with _held(journal):
+        read = read_journal(journal)
+        content, doubts = build_content(read, ending=ENDING)
+        path, content = _place(study, content)
+        was_finished = path.exists()
+        if not was_finished:
+            write_recording(path, content)
+        _tidy(study, journal)
+        evidence = _keep(journal) if doubts else None
+        if evidence is None:
+            discard(journal)
+    return Recovery(
+        summary=summary_of(path, content, reason=read.close_reason or ENDING),
+        was_finished=was_finished,
+        dropped_bytes=read.dropped_bytes,
+        dropped_ms=_dropped_ms(read, content),
+        doubts=doubts,
+        evidence=evidence,
+    )
+
+
+@contextlib.contextmanager
+def _held(journal: Path) -> Iterator[None]:
+    try:
+        descriptor = os.open(journal, os.O_RDWR)
+    except OSError as error:
+        raise JournalError(
+            f"{journal} cannot be opened: {error.strerror or error}; see what trilead recover lists.",
+            path=journal,
+            reason=JournalErrorReason.NOT_A_JOURNAL,
+        ) from error
+    try:
+        if not try_hold(descriptor):
+            raise JournalError(
+                f"{journal} is being recorded or recovered right now; wait until that has finished.",
+                path=journal,
+                reason=JournalErrorReason.IN_USE,
+            )
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _tidy(study: Study, journal: Path) -> None:
+    """Remove what the dead recorder left beside its journal; whoever holds the journal's lock may."""
+    state_path(journal).unlink(missing_ok=True)
+    for folder in (study.recordings_dir, study.journals_dir):
+        for leftover in folder.glob(f"{TEMPORARY_PREFIX}*-{journal.stem}.*"):
+            leftover.unlink(missing_ok=True)
+
+
+def _place(study: Study, content: RecordingContent) -> tuple[Path, RecordingContent]:
+    """Where the recording goes: its own run, unless another recording has that name; then the next free one."""
+    header = content.header
+    path = study.recording_path(header.subject, header.session, header.run)
+    while path.exists() and not _is_finished(path, content):
+        header = replace(header, run=header.run + 1)
+        path = study.recording_path(header.subject, header.session, header.run)
+    return path, replace(content, header=header)
+
+
+def _is_finished(path: Path, content: RecordingContent) -> bool:
+    """Whether a recording file holds what the journal does: its recorder died between finishing and tidying up."""
+    try:
+        with open_recording(path) as recording:
+            return recording.header.recording_id == content.header.recording_id and np.array_equal(
+                recording.counts(), content.counts
+            )
+    except RecordingError:
+        return False
+
+
+def _keep(journal: Path) -> Path:
+    """Take a doubtful journal out of the list of orphans, without losing it."""
+    number = 1
+    while True:
+        kept = journal.with_suffix(f".kept-{number:02d}")
+        try:
+            publish(journal, kept)
+        except FileExistsError:
+            number += 1
+        else:
+            fsync_folder(kept.parent)
+            return kept
+
+
+def _dropped_ms(read: JournalContent, content: RecordingContent) -> float:
+    bytes_per_sample = content.counts.dtype.itemsize * len(content.channels)
+    return 1000.0 * (read.dropped_bytes // bytes_per_sample) / content.header.nominal_rate_hz
