@@ -1,0 +1,168 @@
+"""Curation against NeuroKit: an hour of three leads to a corpus, and one of them through ``ecg_process``.
+
+Two simulated people of half an hour each go through ``curate.corpus.build_corpus`` in one process: reading, cleaning,
+R peaks, quality per ten seconds, labels, windows, splits, the check for leaks, the file and its card. NeuroKit is
+given lead II of the same hour, already in memory, and writes nothing. Both run in this process, one after the other.
+
+Run it as ``python -m benchmarks.curation``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+import uuid
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from rich.table import Table
+
+from acquire.board import Channel
+from acquire.boards.sim import GAIN_MV
+from acquire.recording import Header, RecordedEvent, RecordingContent, open_recording
+from acquire.recording_write import write_recording
+from acquire.study import Study
+from benchmarks.simulated import simulate
+from curate.corpus import build_corpus
+from curate.layers import merge_labels, protocol_labels
+from curate.peaks import find_r_peaks
+from curate.quality import assess
+from curate.resample import prepare
+from curate.signal import Signal
+from protocols.console import console
+from protocols.version import VERSION
+
+PEOPLE = ("S01", "S02")
+ACTIVITIES = ("rest", "walk", "jog")
+RATE_HZ = 250
+TARGET_RATIO = 15.0
+
+T = TypeVar("T")
+
+
+def main() -> None:
+    """Run the benchmark and print its table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=60.0, help="length of the signal, both people together")
+    minutes = parser.parse_args().minutes
+    each_s = minutes * 60 / len(PEOPLE) / len(ACTIVITIES)
+    if each_s < 60:
+        parser.error(f"--minutes is {minutes:g}; at least {len(PEOPLE) * len(ACTIVITIES)} are needed.")
+    with tempfile.TemporaryDirectory() as folder:
+        # What is loaded once per program is not curation: a small study, and NeuroKit's minute below, go first.
+        small, _ = _make_study(Path(folder) / "small", 30.0)
+        build_corpus(small, name="small", workers=1)
+        study, signals = _make_study(Path(folder) / "study", each_s)
+        total_s, corpus = _timed(lambda: build_corpus(study, name="hour", workers=1))
+        stages = _stages(study)
+        size_mib = corpus.stat().st_size / 2**20
+    lead = np.concatenate([signal.values[:, signal.leads.index("II")] for signal in signals])
+    neurokit_s = _neurokit(lead)
+    _show(minutes, total_s, size_mib, stages, neurokit_s)
+
+
+def _make_study(path: Path, each_s: float) -> tuple[Study, list[Signal]]:
+    study = Study.create(path, mains_hz=50)
+    return study, [_record(study, person, each_s) for person in PEOPLE]
+
+
+def _record(study: Study, person: str, each_s: float) -> Signal:
+    signal, _ = simulate(person, ACTIVITIES, seconds_each=each_s, rate_hz=RATE_HZ)
+    counts = np.round(signal.values / GAIN_MV).astype(np.int32)
+    step = round(each_s * RATE_HZ)
+    kinds = [("start", 0, ""), *(("step", number * step, activity) for number, activity in enumerate(ACTIVITIES))]
+    events = tuple(
+        RecordedEvent(
+            uuid=str(uuid.uuid4()), index=index, host_ns=0, kind=kind, step=index // step, activity=activity, text=""
+        )
+        for kind, index, activity in [*kinds, ("end", len(counts), "")]
+    )
+    header = Header(
+        recording_id=str(uuid.uuid4()),
+        subject=person,
+        session="01",
+        run=1,
+        started_at="2026-01-01T00:00:00Z",
+        board="sim:",
+        nominal_rate_hz=float(RATE_HZ),
+        mains_hz=study.mains_hz,
+        factors={},
+        protocol_name="benchmark",
+        protocol_sha256="",
+        montage={lead: {lead: 1.0} for lead in signal.leads},
+        software_version=VERSION,
+    )
+    content = RecordingContent(
+        header=header,
+        channels=tuple(Channel(name=lead, gain=GAIN_MV) for lead in signal.leads),
+        counts=counts,
+        valid=np.array([[0, len(counts)]], dtype=np.int64),
+        clock=np.zeros((0, 3), dtype=np.int64),
+        events=events,
+        gaps=(),
+        protocol_text="",
+    )
+    write_recording(study.recording_path(person, "01", 1), content)
+    return signal
+
+
+def _stages(study: Study) -> dict[str, float]:
+    """Time the steps of curation one by one."""
+    spent = {"read and clean": 0.0, "R peaks": 0.0, "quality": 0.0, "labels": 0.0}
+    for path in study.recordings():
+        with open_recording(path) as recording:
+            began = time.perf_counter()
+            prepared = prepare(recording, rate_hz=float(RATE_HZ))
+            cleaned = time.perf_counter()
+            beats = find_r_peaks(prepared.cleaned, raw=prepared.raw)
+            found = time.perf_counter()
+            assess(prepared.cleaned, raw=prepared.raw, beats=beats)
+            graded = time.perf_counter()
+            merge_labels(protocol_labels(recording), recording.n_samples)
+            labelled = time.perf_counter()
+        for name, seconds in zip(spent, np.diff([began, cleaned, found, graded, labelled]), strict=True):
+            spent[name] += float(seconds)
+    return spent
+
+
+def _neurokit(lead: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
+    import neurokit2
+
+    with warnings.catch_warnings():
+        # It warns about its own dependencies and about stretches without beats.
+        warnings.simplefilter("ignore")
+        neurokit2.ecg_process(lead[: 60 * RATE_HZ], sampling_rate=RATE_HZ)
+        return _timed(lambda: neurokit2.ecg_process(lead, sampling_rate=RATE_HZ))[0]
+
+
+def _timed(work: Callable[[], T]) -> tuple[float, T]:
+    began = time.perf_counter()
+    result = work()
+    return time.perf_counter() - began, result
+
+
+def _show(minutes: float, total_s: float, size_mib: float, stages: dict[str, float], neurokit_s: float) -> None:
+    table = Table(title=f"{minutes:g} min, 3 leads, {RATE_HZ} Hz", title_justify="left")
+    table.add_column("step")
+    table.add_column("seconds", justify="right")
+    table.add_column("share", justify="right")
+    rest_s = total_s - sum(stages.values())
+    for name, seconds in {**stages, "windows, splits, checks, file, card": rest_s}.items():
+        table.add_row(name, f"{seconds:.2f}", f"{seconds / total_s:.0%}")
+    table.add_section()
+    table.add_row("trilead, three leads to a corpus", f"{total_s:.2f}", "100%")
+    table.add_row("neurokit2.ecg_process, one lead", f"{neurokit_s:.2f}", "")
+    console.print(table)
+    ratio = neurokit_s / total_s
+    verdict = "at or above" if ratio >= TARGET_RATIO else "BELOW"
+    console.print(
+        f"{ratio:.1f} times as fast ({verdict} the target of {TARGET_RATIO:g}); {size_mib:.0f} MiB were written."
+    )
+
+
+if __name__ == "__main__":
+    main()

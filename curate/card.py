@@ -1,0 +1,235 @@
+"""A corpus's card: one HTML file that shows what is in it, what is not, and how it came about; nothing is fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from curate.corpus_read import QUALITY_GRADES, Corpus, open_corpus
+from curate.pictures import ecg_picture, heart_rate_picture
+from curate.splits import SIDES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["write_card"]
+
+MAX_PICTURES = 40
+_TEMPLATES = Path(__file__).parent / "templates"
+
+SCALE_WORDS = {
+    "none": "Values are in mV, as recorded; no recording was scaled.",
+    "recording-p98": (
+        "Each recording's values were divided by one number: the 98th percentile of their distance from the median, "
+        "over "
+        "all of its cleaned samples. That number is taken from the whole recording, test parts included, so a test "
+        "window "
+        "knows how strong the rest of its recording was."
+    ),
+}
+DEGREE_WORDS = {0: "not graded", 1: "1, little or none", 2: "2", 3: "3", 4: "4, strongest"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """One window to be shown, with the words under it."""
+
+    title: str
+    detail: str
+    svg: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """A part of a whole, for a bar."""
+
+    name: str
+    n: int
+    percent: float
+
+
+def write_card(corpus_file: Path, card: Path) -> None:
+    """Write the card of a corpus.
+
+    Args:
+        corpus_file: the corpus.
+        card: the HTML file to write; replaced if there.
+
+    Raises:
+        CorpusError: the corpus cannot be read.
+    """
+    with open_corpus(corpus_file) as corpus:
+        card.write_text(render_card(corpus), encoding="utf-8")
+
+
+def render_card(corpus: Corpus) -> str:
+    """Give the card's HTML; every text that came from outside is escaped."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["count"] = lambda number: f"{number:,}".replace(",", " ")
+    table = corpus.table
+    activities = sorted(table["activity"].unique())
+    return environment.get_template("card.html.j2").render(
+        corpus=corpus,
+        scale_words=SCALE_WORDS.get(corpus.scale, corpus.scale),
+        facts=_facts(corpus),
+        activities=activities,
+        balance=list(_balance(table, activities)),
+        factors=[(factor, _counts(table, factor)) for factor in corpus.factors],
+        quality=[(name, _shares(rows, "quality", QUALITY_GRADES)) for name, rows in _by_activity(table)],
+        artefact=_artefact(table),
+        heart_rate=heart_rate_picture({name: rows["heart_rate"].to_numpy() for name, rows in _by_activity(table)}),
+        by_activity=list(_examples(corpus, "activity")),
+        by_subject=list(_examples(corpus, "subject")),
+        n_subjects=int(table["subject"].nunique()),
+        excluded=sorted(corpus.excluded.items(), key=lambda item: -item[1]),
+        n_excluded=sum(corpus.excluded.values()),
+        splits=[
+            {"name": name, "sides": _sides(corpus, name), **corpus.split_info(name)} for name in corpus.split_names
+        ],
+        cleaning=list(_parameters(corpus.cleaning)),
+        degree_words=DEGREE_WORDS,
+        max_pictures=MAX_PICTURES,
+    )
+
+
+def _facts(corpus: Corpus) -> list[tuple[str, str]]:
+    table = corpus.table
+    recorded_s = sum(float(source.get("seconds", 0.0)) for source in corpus.sources)
+    return [
+        ("windows", f"{corpus.n_windows:,}".replace(",", " ")),
+        ("recorded", _duration(recorded_s)),
+        ("subjects", str(table["subject"].nunique())),
+        ("sessions", str(len(table[["subject", "session"]].drop_duplicates()))),
+        ("recordings", str(len(corpus.sources))),
+        ("activities", str(table["activity"].nunique())),
+    ]
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 3600:
+        return f"{seconds / 60:.1f} min"
+    return f"{seconds / 3600:.2f} h"
+
+
+def _balance(table: pd.DataFrame, activities: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """One row per subject and session, one cell per activity; a cell of the design that is empty is marked."""
+    counts = table.groupby(["subject", "session", "activity"]).size()
+    most = int(counts.max())
+    for (subject, session), rows in table.groupby(["subject", "session"]):
+        cells = [int(counts.get((subject, session, activity), 0)) for activity in activities]
+        yield {
+            "subject": subject,
+            "session": session,
+            "cells": [(n, 6 + round(22 * n / most)) for n in cells],
+            "total": len(rows),
+        }
+
+
+def _by_activity(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    return [(str(name), rows) for name, rows in table.groupby("activity")]
+
+
+def _counts(table: pd.DataFrame, column: str) -> list[Share]:
+    return _shares(table, column, sorted(table[column].unique()))
+
+
+def _shares(table: pd.DataFrame, column: str, values: Sequence[Any]) -> list[Share]:
+    found = table[column].value_counts()
+    return [
+        Share(
+            name=str(value) or "(none)",
+            n=int(found.get(value, 0)),
+            percent=100 * int(found.get(value, 0)) / max(len(table), 1),
+        )
+        for value in values
+    ]
+
+
+def _artefact(table: pd.DataFrame) -> list[tuple[str, list[Share]]]:
+    """Artefact degrees by activity; nothing when nobody graded anything."""
+    if not (table["artefact"] > 0).any():
+        return []
+    degrees = sorted(table["artefact"].unique())
+    return [(name, _shares(rows, "artefact", degrees)) for name, rows in _by_activity(table)]
+
+
+def _sides(corpus: Corpus, name: str) -> list[Share]:
+    sides = corpus.split(name)
+    return [
+        Share(name=side, n=int((sides == side).sum()), percent=100 * float((sides == side).mean()))
+        for side in (*SIDES[1:], SIDES[0])
+    ]
+
+
+def _examples(corpus: Corpus, column: str) -> Iterator[Example]:
+    """One window per activity, of one subject if that can be; or one per subject, in one activity if that can be."""
+    table = corpus.table
+    other = "subject" if column == "activity" else "activity"
+    shared = _most_shared(table, other, column)
+    for value in sorted(table[column].unique())[:MAX_PICTURES]:
+        index = _typical(table[table[column] == value], other, shared)
+        row = table.loc[index]
+        rate = "" if np.isnan(row["heart_rate"]) else f", {row['heart_rate']:.0f}/min"
+        yield Example(
+            title=str(value),
+            detail=f"{row[other]}, session {row['session']}, {row['quality']}{rate}",
+            svg=ecg_picture(
+                corpus.read([index])[0],
+                leads=corpus.leads,
+                lead_ok=corpus.lead_ok([index])[0],
+                rate_hz=corpus.rate_hz,
+                unit=corpus.unit,
+            ),
+        )
+
+
+def _most_shared(table: pd.DataFrame, column: str, across: str) -> str:
+    """The value of a column that most values of another go with in good quality: pictures then differ in one thing."""
+    good = table[table["quality"] == QUALITY_GRADES[0]]
+    spread = (good if len(good) else table).groupby(column)[across].nunique()
+    return str(spread.idxmax())
+
+
+def _typical(rows: pd.DataFrame, column: str, shared: str) -> int:
+    """The window with the middlemost heart rate, of the best quality there is, with the shared value if that has it."""
+    best = min(rows["quality"], key=QUALITY_GRADES.index)
+    rows = rows[rows["quality"] == best]
+    if (rows[column] == shared).any():
+        rows = rows[rows[column] == shared]
+    distance = (rows["heart_rate"] - rows["heart_rate"].median()).abs()
+    place = 0 if distance.isna().all() else int(np.nanargmin(distance.to_numpy()))
+    return int(rows.index.to_numpy()[place])
+
+
+def _parameters(cleaning: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Every parameter of the processing as step, name, value; a step's name only beside its first."""
+    for step, parameters in cleaning.items():
+        if not isinstance(parameters, dict):
+            yield "", step, str(parameters)
+            continue
+        for place, (name, value) in enumerate(parameters.items()):
+            yield step if place == 0 else "", name.replace("_", " "), _value(value)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, dict) and set(value) == {"from", "to"}:
+        return f"{_value(value['from'])} to {_value(value['to'])}, by recording"
+    if isinstance(value, dict) and set(value) == {"one of"}:
+        return "; ".join(_value(one) for one in value["one of"])
+    if isinstance(value, list):
+        return ", ".join(_value(one) for one in value) or "none"
+    if isinstance(value, float):
+        return f"{value:.8g}"
+    return str(value)

@@ -1,0 +1,320 @@
+"""One recording's share of a corpus: looked over first, so that splits can be made, and cut into windows afterwards."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from acquire.recording import Recording, open_recording
+from acquire.study import Study
+from curate.errors import CorpusError
+from curate.labels import Label, Layer
+from curate.layers import MergedLabels, merge_labels, open_layers, write_protocol_layer
+from curate.leakage import fingerprints
+from curate.peaks import Beats, find_r_peaks
+from curate.quality import assess, grade_ranges
+from curate.resample import Prepared, grid_for, prepare
+from curate.windows import ActivityRange, WindowGrid, activity_ranges, choose_windows, take
+
+__all__ = ["CutRecording", "CutSettings", "Survey", "cut_recording", "survey_recording"]
+
+SCALES = ("none", "recording-p98")
+_SCALE_PERCENTILE = 98.0
+_LONGEST_RR_S = 3.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class CutSettings:
+    """How every recording of a corpus is treated.
+
+    Attributes:
+        leads: the corpus's leads, in order.
+        rate_hz: samples per second of the windows.
+        n_samples: samples in a window.
+        n_hop: samples from one window's start to the next one's.
+        band_hz: corners of the cleaning.
+        settle_s: what the filter does not vouch for at each end of a run.
+        scale: one of ``SCALES``.
+        layers: take only these annotators' layers; None takes all.
+    """
+
+    leads: tuple[str, ...]
+    rate_hz: float
+    n_samples: int
+    n_hop: int
+    band_hz: tuple[float, float]
+    settle_s: float
+    scale: str
+    layers: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """What is known of a recording before its samples are looked at.
+
+    Attributes:
+        path: the file.
+        recording: its name.
+        subject: its subject.
+        session: its session.
+        factors: factor → level.
+        leads: every lead it can give.
+        measured_leads: those that carry what was measured.
+        unit: of its leads.
+        rate_hz: its true rate.
+        n_samples: raw samples, gaps included.
+        n_valid: raw samples that are real.
+        activities: activities that its layers name.
+        layers: annotator and SHA-256 of each layer that has a say.
+        ranges: the stretches that could give windows.
+    """
+
+    path: Path
+    recording: str
+    recording_id: str
+    subject: str
+    session: str
+    factors: dict[str, str]
+    leads: tuple[str, ...]
+    measured_leads: tuple[str, ...]
+    unit: str
+    rate_hz: float
+    n_samples: int
+    n_valid: int
+    activities: tuple[str, ...]
+    layers: tuple[tuple[str, str], ...]
+    ranges: tuple[tuple[int, int, str], ...]
+
+    def window_grid(self, settings: CutSettings) -> WindowGrid:
+        """Where windows stand in the recording, before any is refused."""
+        grid = grid_for(self.rate_hz, settings.rate_hz)
+        return WindowGrid.of(grid, self.n_samples, n_samples=settings.n_samples, n_hop=settings.n_hop)
+
+    def activity_ranges(self, settings: CutSettings) -> list[ActivityRange]:
+        """The stretches that could give windows, with the grid on which these would stand."""
+        grid = self.window_grid(settings)
+        return [
+            ActivityRange(
+                recording=self.recording,
+                recording_id=self.recording_id,
+                subject=self.subject,
+                session=self.session,
+                activity=activity,
+                start=start,
+                stop=stop,
+                rate_hz=self.rate_hz,
+                grid=grid,
+            )
+            for start, stop, activity in self.ranges
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CutRecording:
+    """The windows of one recording, and where everything in them came from.
+
+    Attributes:
+        windows: shape (n, n_leads, n_samples), float32.
+        lead_ok: shape (n, n_leads).
+        columns: the numeric and text columns of the table that differ from window to window, each of shape (n,).
+        excluded: reason → windows not kept.
+        source: provenance, as it is stored.
+        prints: content fingerprints of the raw counts.
+    """
+
+    windows: NDArray[np.float32]
+    lead_ok: NDArray[np.bool_]
+    columns: dict[str, NDArray[Any]]
+    excluded: dict[str, int]
+    source: dict[str, Any]
+    prints: NDArray[np.uint64]
+
+
+def survey_recording(study: Study, path: Path, layers: Sequence[str] | None, *, settle_s: float) -> Survey:
+    """Open a recording and its layers, writing the protocol's layer if it is not there yet, and say what it could give.
+
+    Raises:
+        RecordingError: the file is damaged.
+        LayerError: a layer is damaged or belongs elsewhere.
+        CorpusError: its leads are in different units.
+    """
+    with open_recording(path) as recording:
+        write_protocol_layer(study, recording)
+        found = open_layers(study, recording, only=layers)
+        merged = merge_labels(_labels(found), recording.n_samples)
+        used = {channel for weights in recording.header.montage.values() for channel in weights}
+        units = sorted({channel.unit for channel in recording.channels if channel.name in used})
+        if len(units) > 1:
+            raise CorpusError(
+                f"its leads are in different units ({', '.join(units)}); mend the gains and units of its channels.",
+                path=path,
+                reason="units",
+            )
+        return Survey(
+            path=path,
+            recording=path.stem,
+            recording_id=recording.header.recording_id,
+            subject=recording.header.subject,
+            session=recording.header.session,
+            factors=dict(recording.header.factors),
+            leads=recording.leads,
+            measured_leads=recording.measured_leads,
+            unit=recording.unit,
+            rate_hz=recording.rate_hz,
+            n_samples=recording.n_samples,
+            n_valid=int(sum(stop - start for start, stop in recording.valid)),
+            activities=merged.activities,
+            layers=_digests(found),
+            ranges=tuple(activity_ranges(merged, _settled(recording.valid, settle_s, recording.rate_hz))),
+        )
+
+
+def _settled(valid: NDArray[np.int64], settle_s: float, rate_hz: float) -> NDArray[np.int64]:
+    """What is left of runs of real samples when both ends are cut off that cleaning will not vouch for.
+
+    Splits share out only what can give windows; else an activity that ends a recording would come off badly.
+    """
+    settle = int(np.ceil(settle_s * rate_hz))
+    inner: NDArray[np.int64] = valid + np.array([settle, -settle], dtype=np.int64)
+    longer: NDArray[np.bool_] = inner[:, 1] > inner[:, 0]
+    return inner[longer]
+
+
+def cut_recording(study: Study, survey: Survey, settings: CutSettings) -> CutRecording:
+    """Clean a recording, find its beats, grade it, and cut its windows.
+
+    Raises:
+        CorpusError: its layers changed since it was surveyed, or its values cannot be stored.
+        RecordingError: the samples are damaged on disk.
+        CleaningError: the filters cannot do what was asked.
+    """
+    with open_recording(survey.path) as recording:
+        found = open_layers(study, recording, only=settings.layers)
+        if _digests(found) != survey.layers or recording.header.recording_id != survey.recording_id:
+            raise CorpusError(
+                "the recording or its labels were changed while the corpus was built; build again.", path=survey.path
+            )
+        merged = merge_labels(_labels(found), recording.n_samples)
+        leads = tuple(lead for lead in settings.leads if lead in recording.leads)
+        prepared = prepare(
+            recording, rate_hz=settings.rate_hz, leads=leads, band_hz=settings.band_hz, settle_s=settings.settle_s
+        )
+        counts = recording.counts()
+        return _cut(recording, survey, settings, prepared, merged, counts)
+
+
+def _cut(
+    recording: Recording,
+    survey: Survey,
+    settings: CutSettings,
+    prepared: Prepared,
+    merged: MergedLabels,
+    counts: NDArray[Any],
+) -> CutRecording:
+    grid = WindowGrid.of(prepared.grid, recording.n_samples, n_samples=settings.n_samples, n_hop=settings.n_hop)
+    values, reliable = prepared.signal.values, prepared.signal.reliable
+    cut = choose_windows(grid, merged, recording.valid, reliable, values)
+    scale = _scale(values[reliable], settings.scale, survey.path)
+    beats = find_r_peaks(prepared.cleaned, raw=prepared.raw)
+    quality = grade_ranges(assess(prepared.cleaned, raw=prepared.raw, beats=beats), cut.raw_start, cut.raw_stop)
+
+    windows = np.zeros((cut.start.size, len(settings.leads), settings.n_samples), dtype=np.float32)
+    lead_ok = np.zeros(windows.shape[:2], dtype=np.bool_)
+    places = [settings.leads.index(lead) for lead in prepared.signal.leads]
+    windows[:, places] = take(values / scale, cut, settings.n_samples)
+    lead_ok[:, places] = cut.lead_ok
+    return CutRecording(
+        windows=windows,
+        lead_ok=lead_ok,
+        columns={
+            "activity": np.array(merged.activities, dtype=object)[cut.activity],
+            "start": cut.raw_start,
+            "stop": cut.raw_stop,
+            "quality": np.asarray(quality, dtype=object),
+            "artefact": cut.artefact,
+            "heart_rate": heart_rate(beats, cut.raw_start, cut.raw_stop, recording.rate_hz),
+        },
+        excluded=cut.excluded,
+        source={
+            "recording": survey.recording,
+            "recording_id": survey.recording_id,
+            "sha256": recording.sha256(),
+            "signal_sha256": hashlib.sha256(np.ascontiguousarray(counts).data).hexdigest(),
+            "layers": [{"annotator": annotator, "sha256": digest} for annotator, digest in survey.layers],
+            "subject": survey.subject,
+            "session": survey.session,
+            "board": recording.header.board,
+            "source": recording.header.source,
+            "leads": list(prepared.signal.leads),
+            "unit": survey.unit,
+            "rate_hz": survey.rate_hz,
+            "seconds": survey.n_valid / survey.rate_hz,
+            "scale": scale,
+            "n_beats": int(beats.samples.size),
+            "n_windows": int(cut.start.size),
+            "steps": [dict(step) for step in prepared.signal.steps],
+        },
+        prints=fingerprints(counts),
+    )
+
+
+def _labels(layers: Sequence[Layer]) -> list[Label]:
+    return [label for layer in layers for label in layer.labels()]
+
+
+def _digests(layers: Sequence[Layer]) -> tuple[tuple[str, str], ...]:
+    return tuple((layer.annotator, layer.sha256()) for layer in layers)
+
+
+def _scale(trusted: NDArray[np.float64], scale: str, path: Path) -> float:
+    """What a recording's values are divided by."""
+    if scale == "none" or not trusted.size:
+        return 1.0
+    spread = float(np.percentile(np.abs(trusted - np.median(trusted)), _SCALE_PERCENTILE))
+    if not (np.isfinite(spread) and spread > 0):
+        raise CorpusError(
+            "nothing moves in the recording, so that its amplitude cannot be scaled; remove it from the study.",
+            path=path,
+        )
+    return spread
+
+
+def heart_rate(beats: Beats, start: NDArray[np.int64], stop: NDArray[np.int64], rate_hz: float) -> NDArray[np.float32]:
+    """Heart rate around each range: over all beat-to-beat intervals that reach into it.
+
+    Args:
+        beats: R peaks as raw sample indices.
+        start: first raw sample of each range.
+        stop: one past its last.
+        rate_hz: raw samples per second.
+
+    Returns:
+        Per minute, shape (n,); NaN where an interval is missing, longer than 3 s, or runs over a stretch that was not
+        searched.
+    """
+    peaks = beats.samples
+    rate = np.full(start.size, np.nan, dtype=np.float32)
+    if peaks.size < 2:
+        return rate
+    intervals = np.diff(peaks)
+    broken = intervals > _LONGEST_RR_S * rate_hz
+    if beats.rejected.size:
+        place = np.searchsorted(beats.rejected[:, 1], peaks[:-1], side="right")
+        begin = np.append(beats.rejected[:, 0], np.iinfo(np.int64).max)[place]
+        broken |= begin < peaks[1:]
+    n_broken = np.concatenate(([0], np.cumsum(broken)))
+    first = np.searchsorted(peaks, start, side="right") - 1
+    last = np.searchsorted(peaks, stop - 1, side="left")
+    known = (first >= 0) & (last < peaks.size) & (last > first)
+    first, last = np.clip(first, 0, peaks.size - 1), np.clip(last, 0, peaks.size - 1)
+    known &= n_broken[last] == n_broken[first]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        every = 60.0 * rate_hz * (last - first) / (peaks[last] - peaks[first])
+    rate[known] = every[known]
+    return rate

@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from made_ecg import made_ecg
+
+from acquire.boards.sim import SimBoard
+from curate.beats_score import BeatScore, compare_beats, pair_beats
+from curate.clean import clean
+from curate.errors import SignalError
+from curate.peaks import REFRACTORY_S, Beats, find_r_peaks
+from curate.signal import Signal
+
+RATE_HZ = 250.0
+
+
+def record(*leads: np.ndarray, rate_hz: float = RATE_HZ) -> Signal:
+    names = ("I", "II", "III")[: len(leads)]
+    return Signal(values=np.stack(leads, axis=1), leads=names, rate_hz=rate_hz, unit="mV")
+
+
+def beats_of(raw: Signal) -> Beats:
+    return find_r_peaks(clean(raw, mains_hz=50), raw=raw)
+
+
+def score(reference: np.ndarray, beats: Beats, rate_hz: float = RATE_HZ) -> BeatScore:
+    return compare_beats(reference, beats.samples, rate_hz=rate_hz)
+
+
+def simulated(person: str, activity: str, seconds: float) -> tuple[Signal, np.ndarray]:
+    board = SimBoard(f"sim:?person={person}&session=01&speed=max&seed=3&mains_hz=50")
+    total, parts = round(seconds * RATE_HZ), []
+    with board:
+        info = board.open()
+        board.start()
+        board.tell(activity, 0)
+        while (done := sum(map(len, parts))) < total:
+            chunk = board.read(1.0, max_samples=total - done)
+            assert chunk is not None
+            parts.append(chunk.samples)
+        truth = np.asarray(board.beat_indices())
+    values = np.concatenate(parts) * np.array([channel.gain for channel in info.channels])
+    return record(*values.T), truth[(truth >= 0) & (truth < total)]
+
+
+@pytest.mark.real_data
+def test_mit_bih_100_is_found_to_99_8_percent(wfdb_data: Path) -> None:
+    wfdb = pytest.importorskip("wfdb")
+    source = wfdb.rdrecord(str(wfdb_data / "100"))
+    notes = wfdb.rdann(str(wfdb_data / "100"), "atr")
+    reference = notes.sample[np.isin(notes.symbol, list("NLRBAaJSVrFejnE/fQ?"))]
+    assert reference.size == 2273
+    for columns in ([0], [0, 1]):
+        raw = record(*source.p_signal[:, columns].T.astype(float), rate_hz=float(source.fs))
+        result = score(reference, find_r_peaks(clean(raw, mains_hz=60), raw=raw), raw.rate_hz)
+        assert result.sensitivity >= 0.998
+        assert result.precision >= 0.998
+
+
+@pytest.mark.parametrize(("activity", "wanted"), [("rest", 0.999), ("jog", 0.97)])
+def test_simulated_people_are_found(activity: str, wanted: float) -> None:
+    found = missed = false = 0
+    for person in ("S01", "S02", "S03", "S04"):
+        raw, truth = simulated(person, activity, 120)
+        # A beat cut by an end of the record is nobody's mistake.
+        ends = (RATE_HZ, raw.n_samples - RATE_HZ)
+        truth, beats = (at[(at >= ends[0]) & (at < ends[1])] for at in (truth, beats_of(raw).samples))
+        result = compare_beats(truth, beats, rate_hz=RATE_HZ)
+        found += result.true_positives
+        missed += result.false_negatives
+        false += result.false_positives
+    assert found / (found + missed) >= wanted
+    assert found / (found + false) >= wanted
+
+
+def test_a_beat_lies_on_its_r_peak_to_the_sample() -> None:
+    lead, truth = made_ecg(seconds=60, noise_mv=0.005)
+    result = score(truth, beats_of(record(lead)))
+    assert (result.sensitivity, result.precision) == (1.0, 1.0)
+    assert result.median_jitter_s <= 1 / RATE_HZ
+
+
+def test_an_inverted_lead_gives_the_same_beats_and_says_that_it_is_inverted() -> None:
+    lead, truth = made_ecg(seconds=60)
+    beats = beats_of(record(-lead))
+    assert score(truth, beats).f1 == 1.0
+    assert beats.polarity == -1
+    assert beats_of(record(lead)).polarity == 1
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 2000.0])
+def test_the_unit_does_not_matter(scale: float) -> None:
+    lead, truth = made_ecg(seconds=60)
+    assert score(truth, beats_of(record(lead * scale))).f1 == 1.0
+
+
+def test_one_clean_lead_outvotes_two_noisy_ones() -> None:
+    lead, truth = made_ecg(seconds=120)
+    noise = np.random.default_rng(1).standard_normal((2, lead.size))
+    beats = beats_of(record(0.1 * lead + noise[0], lead, 0.1 * lead + noise[1]))
+    assert score(truth, beats).f1 > 0.99
+    assert beats.lead == "II"
+
+
+def test_a_lead_that_falls_off_leaves_the_beats_to_the_others() -> None:
+    lead, truth = made_ecg(seconds=60)
+    off = lead.copy()
+    off[5000:] = 0.0
+    beats = beats_of(record(off, lead))
+    assert score(truth, beats).f1 == 1.0
+
+
+def test_beats_on_both_sides_of_a_gap_are_found_and_none_inside() -> None:
+    lead, truth = made_ecg(seconds=90)
+    lead[8000:12000] = np.nan
+    beats = beats_of(record(lead))
+    outside = truth[(truth < 8000) | (truth >= 12000)]
+    assert score(outside, beats).f1 > 0.99
+    assert not ((beats.samples >= 8000) & (beats.samples < 12000)).any()
+    assert any(start <= 8000 and 12000 <= stop for start, stop in beats.rejected)
+
+
+def test_a_flat_stretch_costs_no_beat_after_it() -> None:
+    lead, truth = made_ecg(seconds=120)
+    lead[10000:15000] = lead[10000]
+    beats = beats_of(record(lead))
+    later = truth[truth > 15500]
+    assert compare_beats(later, beats.samples[beats.samples > 15500], rate_hz=RATE_HZ).sensitivity > 0.99
+    assert not ((beats.samples > 10500) & (beats.samples < 14500)).any()
+
+
+NOTHING = {
+    "flat": np.zeros(30_000),
+    "a constant": np.full(30_000, -3.3),
+    "missing": np.full(30_000, np.nan),
+    "infinite": np.full(30_000, np.inf),
+    "white noise": np.random.default_rng(0).standard_normal(30_000),
+    "a random walk": np.cumsum(np.random.default_rng(1).standard_normal(30_000)),
+    "mains hum": np.sin(np.arange(30_000) * 2 * np.pi * 50 / 250),
+    "a slow sine": np.sin(np.arange(30_000) * 2 * np.pi / 250),
+    "one spike": np.eye(1, 30_000, 15_000)[0],
+    "nothing at all": np.zeros(0),
+    "one sample": np.ones(1),
+    "a second": np.random.default_rng(2).standard_normal(250),
+}
+
+
+@pytest.mark.parametrize("name", NOTHING)
+@pytest.mark.parametrize("n_leads", [1, 3])
+def test_what_holds_no_heart_holds_no_beat(name: str, n_leads: int) -> None:
+    beats = beats_of(record(*[NOTHING[name]] * n_leads))
+    assert beats.samples.size == 0
+    assert beats.lead == ""
+
+
+def test_noise_is_searched_in_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    # sleepecg's search-back grows with the square of a stretch without beats; it must never get more than some minutes.
+    import sleepecg.heartbeats
+
+    longest = 0
+    detect = sleepecg.heartbeats.detect_heartbeats
+
+    def watched(ecg: np.ndarray, rate_hz: float) -> np.ndarray:
+        nonlocal longest
+        longest = max(longest, ecg.size)
+        return np.asarray(detect(ecg, rate_hz))
+
+    monkeypatch.setattr(sleepecg.heartbeats, "detect_heartbeats", watched)
+    beats_of(record(np.random.default_rng(0).standard_normal(150_000)))
+    assert 0 < longest <= 200 * RATE_HZ
+
+
+@given(seed=st.integers(min_value=0, max_value=2**32 - 1), rate_bpm=st.integers(min_value=45, max_value=170))
+def test_beats_rise_and_keep_the_refractory_time(seed: int, rate_bpm: int) -> None:
+    lead, _ = made_ecg(seconds=20, rate_bpm=rate_bpm, noise_mv=0.15, seed=seed)
+    samples = beats_of(record(lead)).samples
+    assert (np.diff(samples) >= REFRACTORY_S * RATE_HZ).all()
+    assert samples.size == 0 or (samples[0] >= 0 and samples[-1] < lead.size)
+
+
+def test_a_rate_too_low_for_an_r_peak_is_refused() -> None:
+    with pytest.raises(SignalError, match="at least 100 samples per second; the signal has 90"):
+        find_r_peaks(record(np.zeros(1000), rate_hz=90.0))
+
+
+def test_a_raw_signal_of_another_shape_is_refused() -> None:
+    with pytest.raises(SignalError, match="raw signal has shape"):
+        find_r_peaks(record(np.zeros(1000)), raw=record(np.zeros(900)))
+
+
+def test_a_beat_exactly_150_ms_away_counts_and_one_sample_more_does_not() -> None:
+    reference = np.array([1000])
+    assert compare_beats(reference, np.array([1054]), rate_hz=360.0).true_positives == 1
+    assert compare_beats(reference, np.array([946]), rate_hz=360.0).true_positives == 1
+    assert compare_beats(reference, np.array([1055]), rate_hz=360.0).true_positives == 0
+
+
+def test_a_beat_found_twice_is_one_true_and_one_false() -> None:
+    result = compare_beats(np.array([1000]), np.array([990, 1010]), rate_hz=360.0)
+    assert (result.true_positives, result.false_positives, result.false_negatives) == (1, 1, 0)
+
+
+def test_pairing_takes_as_many_pairs_as_there_can_be() -> None:
+    # Nearest first would pair 100 with 110 and leave both others alone.
+    pairs = pair_beats(np.array([100, 145]), np.array([60, 110]), rate_hz=360.0)
+    assert pairs.tolist() == [[0, 0], [1, 1]]
+
+
+def test_without_beats_the_figures_are_not_numbers() -> None:
+    none = np.zeros(0, dtype=np.int64)
+    result = compare_beats(none, none, rate_hz=360.0)
+    assert np.isnan([result.sensitivity, result.precision, result.f1, result.median_jitter_s]).all()
+
+
+def test_beats_out_of_order_are_refused() -> None:
+    with pytest.raises(SignalError, match="rising"):
+        compare_beats(np.array([5, 3]), np.array([1]), rate_hz=360.0)

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from made_ecg import made_ecg
+from scipy import stats
+
+from curate.clean import clean
+from curate.errors import SignalError
+from curate.peaks import find_r_peaks
+from curate.quality import Grade, Quality, assess, grade_ranges
+from curate.signal import Signal
+
+RATE_HZ = 250.0
+
+
+def record(*leads: np.ndarray) -> Signal:
+    return Signal(values=np.stack(leads, axis=1), leads=("I", "II", "III")[: len(leads)], rate_hz=RATE_HZ, unit="mV")
+
+
+def quality_of(raw: Signal, *, rails: tuple[float, float] | None = None) -> Quality:
+    cleaned = clean(raw, mains_hz=50)
+    return assess(cleaned, raw=raw, beats=find_r_peaks(cleaned, raw=raw), rails=rails)
+
+
+def test_a_clean_lead_is_good_in_every_window() -> None:
+    lead, _ = made_ecg(seconds=60)
+    quality = quality_of(record(lead))
+    assert (quality.grades[1:-1] == Grade.GOOD).all()
+    assert quality.rhythm_ok.all()
+    np.testing.assert_allclose(quality.heart_rate_bpm, 70.0, atol=5.0)
+
+
+def test_noise_is_unusable_while_a_clean_lead_beside_it_stays_good() -> None:
+    lead, _ = made_ecg(seconds=60)
+    quality = quality_of(record(lead, np.random.default_rng(0).standard_normal(lead.size)))
+    assert (quality.grades[1:-1, 0] == Grade.GOOD).all()
+    assert (quality.grades[:, 1] < Grade.GOOD).all()
+    assert (quality.overall == quality.grades[:, 1]).all()
+
+
+@pytest.mark.parametrize("fill", [np.nan, 0.0])
+def test_a_window_that_is_missing_or_flat_is_unusable(fill: float) -> None:
+    lead, _ = made_ecg(seconds=60)
+    lead[5000:7500] = fill
+    quality = quality_of(record(lead))
+    assert quality.grades[2, 0] == Grade.UNUSABLE
+    assert quality.grades[4, 0] == Grade.GOOD
+    share = quality.missing if np.isnan(fill) else quality.flat
+    assert share[:, 0].tolist() == [0, 0, 1, 0, 0, 0]
+
+
+def test_samples_on_the_rail_are_counted_and_make_a_window_unusable() -> None:
+    lead, _ = made_ecg(seconds=60)
+    lead[5000:5500] += 9.0
+    clipped = np.clip(lead, -1.0, 2.0)
+    quality = quality_of(record(clipped), rails=(-1.0, 2.0))
+    np.testing.assert_allclose(quality.rail[:, 0], [0, 0, 0.2, 0, 0, 0], atol=0.01)
+    assert quality.grades[2, 0] == Grade.UNUSABLE
+
+
+def test_rails_are_taken_from_the_record_where_nobody_knows_them() -> None:
+    lead, _ = made_ecg(seconds=60)
+    assert quality_of(record(lead)).rail.max() < 0.01
+    lead[5000:5500] = 5.0
+    assert quality_of(record(lead)).rail[2, 0] == pytest.approx(0.2, abs=0.01)
+
+
+def test_kurtosis_is_the_one_of_the_textbook() -> None:
+    lead, _ = made_ecg(seconds=30)
+    raw = record(lead)
+    cleaned = clean(raw, mains_hz=50)
+    quality = assess(cleaned, raw=raw, beats=find_r_peaks(cleaned, raw=raw))
+    expected = [stats.kurtosis(part, fisher=False) for part in cleaned.values[:, 0].reshape(3, -1)]
+    np.testing.assert_allclose(quality.ksqi[:, 0], expected)
+
+
+def test_spectral_shares_are_those_of_known_tones() -> None:
+    at_s = np.arange(5000) / RATE_HZ
+    tones = np.sin(2 * np.pi * 10 * at_s) + np.sin(2 * np.pi * 20 * at_s) + 2 * np.sin(2 * np.pi * 0.5 * at_s)
+    quality = quality_of(record(tones + 100.0))
+    np.testing.assert_allclose(quality.psqi, 0.5, atol=0.02)
+    np.testing.assert_allclose(quality.bassqi, 1 - 4 / 6, atol=0.02)
+
+
+def test_baseline_is_judged_on_the_raw_signal() -> None:
+    lead, _ = made_ecg(seconds=60)
+    wander = lead + 3.0 * np.sin(2 * np.pi * 0.2 * np.arange(lead.size) / RATE_HZ)
+    assert (quality_of(record(lead)).bassqi > 0.85).all()
+    assert (quality_of(record(wander)).bassqi < 0.5).all()
+
+
+@pytest.mark.parametrize("scale", [1e-3, 500.0])
+def test_no_index_depends_on_the_unit(scale: float) -> None:
+    lead, _ = made_ecg(seconds=60)
+    one, other = quality_of(record(lead)), quality_of(record(lead * scale))
+    for name in ("ksqi", "psqi", "bassqi", "bsqi", "template_correlation", "flat", "rail"):
+        np.testing.assert_allclose(getattr(one, name), getattr(other, name), rtol=1e-6, atol=1e-6)
+    np.testing.assert_array_equal(one.grades, other.grades)
+
+
+def test_beats_of_ever_another_shape_fail_the_template() -> None:
+    lead, peaks = made_ecg(seconds=60)
+    random = np.random.default_rng(3)
+    for peak in peaks:
+        lead[peak + 15 : peak + 120] = (
+            np.cumsum(random.standard_normal(105))[: max(0, min(105, lead.size - peak - 15))] * 0.3
+        )
+    assert (
+        quality_of(record(lead)).template_correlation < quality_of(record(made_ecg(seconds=60)[0])).template_correlation
+    ).all()
+
+
+def test_the_last_window_ends_with_the_record() -> None:
+    lead, _ = made_ecg(seconds=64)
+    quality = quality_of(record(lead))
+    assert quality.starts.tolist() == [0, 2500, 5000, 7500, 10000, 12500, 13500]
+    assert quality.stops[-1] == lead.size
+
+
+def test_a_range_has_the_worst_grade_of_the_windows_it_touches() -> None:
+    lead, _ = made_ecg(seconds=60)
+    lead[5000:7500] = 0.0
+    quality = quality_of(record(lead))
+    starts, stops = np.array([2500, 4000, 4000, 7499, 7500, 14999]), np.array([5000, 5000, 5001, 7600, 10000, 15000])
+    grades = quality.grades_between(starts, stops)[:, 0]
+    assert [int(grade) for grade in grades] == [
+        min(quality.grades[first:past, 0]) for first, past in ((1, 2), (1, 2), (1, 3), (2, 4), (3, 4), (5, 6))
+    ]
+    assert grade_ranges(quality, starts[2:3], stops[2:3]).tolist() == ["unusable"]
+    assert quality.grades_between(starts[:0], stops[:0]).shape == (0, 1)
+
+
+@pytest.mark.parametrize("n_samples", [0, 1, 100, 2499])
+def test_a_record_shorter_than_a_window_is_one_window_or_none(n_samples: int) -> None:
+    quality = quality_of(record(np.random.default_rng(0).standard_normal(n_samples)))
+    assert quality.n_windows == min(n_samples, 1)
+    assert (quality.grades == Grade.UNUSABLE).all()
+
+
+def test_signals_that_are_not_the_same_samples_are_refused() -> None:
+    lead, _ = made_ecg(seconds=20)
+    raw = record(lead)
+    cleaned = clean(raw, mains_hz=50)
+    with pytest.raises(SignalError, match="not the same samples"):
+        assess(cleaned, raw=record(lead[:-1]), beats=find_r_peaks(cleaned))
+    with pytest.raises(SignalError, match="at least 2 s"):
+        assess(cleaned, raw=raw, beats=find_r_peaks(cleaned), window_s=0.5)
