@@ -13,6 +13,7 @@ app = typer.Typer(
     name="trilead",
     help="Record three-lead ECG along a scripted protocol, curate it into a corpus, and train DT4ECG on it.",
     no_args_is_help=True,
+    rich_markup_mode="markdown",
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -35,7 +35,10 @@ def new(
     name: Annotated[str | None, typer.Option(help="Name of the study; its folder's name if left out.")] = None,
     board: Annotated[str, typer.Option(help="Default board address.")] = "sim:",
     protocol: Annotated[
-        str, typer.Option(help="Default protocol: a shipped one, or a path ending in .toml.")
+        str,
+        typer.Option(
+            help="Default protocol: a shipped one, or a path ending in .toml, which is copied into the study."
+        ),
     ] = "dt4ecg",
     factor: Annotated[
         list[str] | None,
@@ -43,15 +46,35 @@ def new(
     ] = None,
 ) -> None:
     """Make a new study folder."""
-    from acquire.study import MAINS_HZ, Study
+    from acquire.board import open_board
+    from acquire.files import write_new
+    from acquire.study import MAINS_HZ, STUDY_FILE, Study
+    from protocols.script import load_script
 
     if mains_hz is None:
         fail("--mains-hz is missing: give 50 or 60, the mains frequency where the study is recorded.")
     if mains_hz not in map(str, MAINS_HZ):
         fail(f"--mains-hz is {mains_hz[:20]!r}; it must be 50 or 60, the mains frequency where the study is recorded.")
-    factors = {factor: levels.split(",") for factor, levels in _pairs("--factor", factor).items()}
-    made = Study.create(study, mains_hz=int(mains_hz), name=name, board=board, protocol=protocol, factors=factors)
+    pairs = _pairs("--factor", factor).items()
+    factors = {factor: [level.strip() for level in levels.split(",")] for factor, levels in pairs}
+    # Only made, not opened: a mistake is better found now than with a subject in front of the board.
+    open_board(board, mains_hz=int(mains_hz))
+    script = load_script(protocol)
+    own = Path(protocol).name if protocol.endswith(".toml") else None
+    if own == STUDY_FILE:
+        fail(f"--protocol is {protocol!r}, but that name is taken by the study's settings; rename the script.")
+    made = Study.create(
+        study, mains_hz=int(mains_hz), name=name, board=board, protocol=own or protocol, factors=factors
+    )
     console.print(Text(f"Made the study {made.name} in {made.path}; its settings are in study.toml."))
+    if own is not None:
+        try:
+            write_new(made.path / own, script.text.encode())
+        except OSError as error:
+            fail(
+                f"{protocol} cannot be copied to {made.path / own}: {error.strerror or error}; copy it there yourself."
+            )
+        console.print(Text(f"Copied {protocol} into it; the study records by this copy."))
 
 
 @app.command()

@@ -113,7 +113,7 @@ def prepare(
     Raises:
         TrileadError: something of it cannot be.
     """
-    script = load_script(protocol if protocol is not None else study.protocol)
+    script = load_script(protocol if protocol is not None else study.protocol_source)
     if session == "new":
         session = study.new_session(subject)
     elif session is None:
@@ -294,7 +294,12 @@ class RecorderProcess:
         kept = self.journal.exists()
         why = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
         said = f" ({complaint[:300]})" if complaint else ""
-        mend = "what it recorded is in its journal: run trilead recover" if kept else "nothing was recorded: try again"
+        study = self.journal.parent.parent
+        mend = (
+            f"what it recorded is in its journal: run trilead recover {study}"
+            if kept
+            else "nothing was recorded: try again"
+        )
         return RecorderError(
             f"The recorder {why}{said}; {mend}.",
             reason=RecorderErrorReason.DIED,

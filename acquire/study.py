@@ -23,7 +23,7 @@ from acquire.errors import StudyError
 from acquire.files import fsync_folder, write_new
 from acquire.names import check_pseudonym, check_session, stem_parts
 
-__all__ = ["MAINS_HZ", "Study", "Subject"]
+__all__ = ["MAINS_HZ", "STUDY_FILE", "Study", "Subject"]
 
 MAINS_HZ = (50, 60)
 STUDY_FILE = "study.toml"
@@ -61,6 +61,8 @@ class _StudyFile(BaseModel):
                     raise ValueError(
                         f"{label[:40]!r} names no factor or level; use 1 to 32 letters, digits and _, a letter first"
                     )
+            if len(set(levels)) != len(levels):
+                raise ValueError(f"{factor} has a level twice; name each level once")
         return factors
 
 
@@ -181,6 +183,12 @@ class Study:
             protocol=parsed.protocol,
             factors=parsed.factors,
         )
+
+    @property
+    def protocol_source(self) -> str | Path:
+        """Where to load the default protocol from: a script beside study.toml is found from every folder."""
+        beside = self.path / self.protocol
+        return beside if self.protocol.endswith(".toml") and beside.is_file() else self.protocol
 
     @property
     def journals_dir(self) -> Path:
@@ -341,7 +349,7 @@ def _study_text(*, name: str, mains_hz: int, board: str, protocol: str, factors:
         f"name = {_toml_string(name)}",
         f"mains_hz = {mains_hz}  # 50 or 60: the mains frequency where the study is recorded",
         f"board = {_toml_string(board)}  # default board",
-        f"protocol = {_toml_string(protocol)}  # default protocol: a shipped one, or a path ending in .toml",
+        f"protocol = {_toml_string(protocol)}  # default protocol: a shipped one, or a .toml file beside this one",
         "",
         "[factors]  # what the study varies on purpose, and the levels of each",
     ]

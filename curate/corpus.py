@@ -38,7 +38,7 @@ Progress = Callable[[str, int, int], None]
 """Told what is being done (``survey``, ``cut``, ``check``), how far it is, and of how many."""
 
 # Starting a process costs as long as curating about this many lead samples.
-_SAMPLES_WORTH_A_PROCESS = 6_000_000
+_SAMPLES_WORTH_A_PROCESS = 11_000_000
 _SCALED_UNIT = "98th percentile of the recording"
 
 

@@ -74,7 +74,9 @@ def choose_leads(study: Study, surveys: Sequence[Survey], leads: Sequence[str] |
     if leads is not None:
         if not leads or len(set(leads)) != len(leads):
             raise CorpusError(
-                f"leads are {', '.join(leads) or 'none'}; name each once.", path=study.path, reason="leads"
+                f"leads are {', '.join(leads) or 'none'}; name at least one, and each once.",
+                path=study.path,
+                reason="leads",
             )
         absent = [lead for lead in leads if lead not in available]
         if absent:

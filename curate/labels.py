@@ -109,7 +109,9 @@ class Layer:
         except FileExistsError:
             raise LayerError("the layer exists already; open it, or use another annotator's name.", path=path) from None
         except OSError as error:
-            raise LayerError(f"the layer cannot be created: {error.strerror or error}.", path=path) from error
+            raise LayerError(
+                f"the layer cannot be created: {error.strerror or error}; look at the study folder.", path=path
+            ) from error
         return cls(path, head)
 
     @classmethod

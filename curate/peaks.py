@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from curate.detectors import agreement_per_block, pan_tompkins, two_averages
+from curate.detectors import REFRACTORY_S, agreement_per_block, neurokit, pan_tompkins
 from curate.errors import SignalError
 from curate.gate import searchable
 from curate.signal import Signal, runs_of
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["REFRACTORY_S", "Beats", "find_r_peaks"]
-
-REFRACTORY_S = 0.2
-"""No two beats are closer; the heart muscle's absolute refractory period is longer."""
 
 _MIN_RATE_HZ = 100.0
 _SAME_BEAT_S = 0.1
@@ -61,11 +58,10 @@ def find_r_peaks(signal: Signal, *, raw: Signal | None = None) -> Beats:
     1. Gate: samples that are missing, stuck at one value for half a second in ``raw`` (a flat line or a rail), or in a
        second that moves less than 5 % of what the lead usually moves, are not searched, and neither are runs under 3
        s. This keeps NaN and flat stretches, which sleepecg and others stumble over, away from the detectors.
-    2. Each lead is searched by ``pan_tompkins`` (sleepecg) and by ``two_averages`` (Elgendi 2013).
+    2. Each lead is searched by ``pan_tompkins`` (sleepecg) and by ``neurokit`` (NeuroKit).
     3. Ten-second blocks where the detectors agree in less than half of the beats on every lead hold no rhythm that
-       could be
-       found: they are rejected. So is a stretch of blocks above that without a single one where they agree in three
-       quarters (pure noise gives 0.35 to 0.7 by chance).
+       could be found: they are rejected. So is a stretch of blocks above that without a single one where they agree in
+       three quarters (pure noise gives 0.35 to 0.7 by chance).
     4. Detections within 0.1 s of one another are one candidate. It is a beat when the leads that saw it carry at least
        half the weight of the leads that could have; a lead's weight in a block is that agreement to the fourth power,
        so that one clean lead outvotes two noisy ones.
@@ -96,10 +92,10 @@ def find_r_peaks(signal: Signal, *, raw: Signal | None = None) -> Beats:
     first: list[NDArray[np.int64]] = []
     second: list[NDArray[np.int64]] = []
     for lead, direction in enumerate(directions):
-        values = signal.values[:, lead]
+        upright = signal.values[:, lead] * direction
         runs = runs_of(mask[:, lead])
-        first.append(_join([pan_tompkins(values[a:b] * direction, rate_hz) + a for a, b in runs]))
-        second.append(_join([two_averages(values[a:b], rate_hz) + a for a, b in runs]))
+        first.append(_join([pan_tompkins(upright[a:b], rate_hz) + a for a, b in runs]))
+        second.append(_join([neurokit(upright[a:b], rate_hz) + a for a, b in runs]))
 
     block = max(1, round(_WEIGHT_BLOCK_S * rate_hz))
     agreement = _agreement(first, second, block=block, n_blocks=-(-signal.n_samples // block), rate_hz=rate_hz)

@@ -92,8 +92,8 @@ def split_hash(
     recording_id: Sequence[str], start: NDArray[np.int64], stop: NDArray[np.int64], sides: NDArray[np.uint8]
 ) -> str:
     """SHA-256 over which raw samples of which recording stand on which side; equal splits have equal hashes."""
-    digest = hashlib.sha256()
-    order = np.lexsort((stop, start, np.asarray(recording_id)))
-    for row in order:
-        digest.update(f"{recording_id[row]} {start[row]} {stop[row]} {SIDES[sides[row]]}\n".encode())
-    return digest.hexdigest()
+    names = np.asarray(recording_id)
+    order = np.lexsort((stop, start, names))
+    columns = (column[order].tolist() for column in (names, start, stop, sides))
+    rows = (f"{name} {low} {high} {SIDES[side]}\n" for name, low, high, side in zip(*columns, strict=True))
+    return hashlib.sha256("".join(rows).encode()).hexdigest()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["FORMATS", "Importer", "find_format", "load_format"]
 
 FORMATS: dict[str, str] = {
-    "wearable-ecg": "curate.importers.wearable:WearableImporter",
+    "wearable": "curate.importers.wearable:WearableImporter",
 }
 """Name → ``module:Class``; the module is imported when the format is asked for."""
 

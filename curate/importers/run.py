@@ -62,10 +62,7 @@ def import_paths(
             sentence = f"{source.shown}: {error}"
             report.refused.append(Refusal(path=source.shown, sentence=sentence, reason=RefusalReason.STUDY))
         except OSError as error:
-            sentence = (
-                f"{source.shown}: it cannot be read: {error.strerror or error}; mend its permissions or copy it again."
-            )
-            report.refused.append(Refusal(path=source.shown, sentence=sentence, reason=RefusalReason.UNREADABLE))
+            report.refused.append(_unreadable_or_unwritable(study, source, error))
     if on_progress is not None:
         on_progress(len(sources), len(sources), "")
     return report
@@ -104,6 +101,15 @@ def _take(
     else:
         report.imported.append(outcome.recording)
     report.notes.extend(Note(path=source.shown, sentence=f"{source.shown}: {note}") for note in outcome.notes)
+
+
+def _unreadable_or_unwritable(study: Study, source: _Source, error: OSError) -> Refusal:
+    why = error.strerror or str(error)
+    if error.filename is not None and Path(os.fsdecode(error.filename)).is_relative_to(study.path):
+        sentence = f"{source.shown}: {os.fsdecode(error.filename)} cannot be written: {why}; look at the study folder."
+        return Refusal(path=source.shown, sentence=sentence, reason=RefusalReason.STUDY)
+    sentence = f"{source.shown}: it cannot be read: {why}; mend its permissions or copy it again."
+    return Refusal(path=source.shown, sentence=sentence, reason=RefusalReason.UNREADABLE)
 
 
 def _sources(paths: list[Path], importer: Importer | None, report: ImportReport) -> Iterator[_Source]:

@@ -89,9 +89,9 @@ def read_name(shown: Path) -> WearableName:
 
 
 class WearableImporter(Importer):
-    """The format ``wearable-ecg``."""
+    """The format ``wearable``."""
 
-    name = "wearable-ecg"
+    name = "wearable"
 
     def candidate(self, path: Path) -> bool:
         """Every ``.csv`` and ``.csv.gz`` outside a ``labels`` folder is meant to be a recording, whatever its name."""
@@ -142,8 +142,8 @@ class WearableImporter(Importer):
         if before is None:
             recording_id = str(uuid.uuid4())
             content = _content(study, name, lines, axis, recording_id=recording_id, source=_source(path, digest))
-            study.add_subject(name.subject)
             target.parent.mkdir(exist_ok=True)
+            study.add_subject(name.subject)
             write_recording(target, content)
         else:
             # An import was cut short between the recording and its labels.
@@ -250,7 +250,7 @@ def _content(
         session=name.session,
         run=name.run,
         started_at=_utc_text(int(lines.times_us[0])),
-        board="imported: wearable-ecg",
+        board="imported: wearable",
         nominal_rate_hz=NOMINAL_RATE_HZ,
         fitted_rate_hz=axis.rate_hz,
         mains_hz=study.mains_hz,

@@ -22,6 +22,7 @@ from acquire.study import Study
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = "sim:?speed=max"
+SCRIPT = 'title = "Stairs"\n[[steps]]\nactivity = "climb"\ninstruction = "Climb."\nduration_s = 2\n'
 
 
 def run(*arguments: object) -> tuple[int, str]:
@@ -57,6 +58,42 @@ def test_new_refuses_what_is_in_the_way(tmp_path: Path) -> None:
     assert "cannot be made" in refused("new", tmp_path / "file", "--mains-hz", "50")
     assert "is not empty" in refused("new", tmp_path, "--mains-hz", "50")
     assert "write a name, = and a value" in refused("new", tmp_path / "s", "--mains-hz", "50", "--factor", "x")
+
+
+def test_new_refuses_a_protocol_or_board_that_no_recording_could_use(tmp_path: Path) -> None:
+    for wish, sentence in (
+        (("--protocol", "dt4eg"), "did you mean dt4ecg?"),
+        (("--protocol", tmp_path / "missing.toml"), "there is no such file"),
+        (("--board", "bogus:"), "names no known kind of board"),
+        (("--board", "sim:?speed=-1"), "speed is '-1'"),
+        (("--factor", "electrode=agcl,agcl"), "electrode has a level twice"),
+    ):
+        assert sentence in refused("new", tmp_path / "s", "--mains-hz", "50", *wish)
+    script = tmp_path / "study.toml"
+    script.write_text(SCRIPT)
+    assert "rename the script" in refused("new", tmp_path / "s", "--mains-hz", "50", "--protocol", script)
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_study_records_by_its_own_copy_of_a_script_from_every_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "stairs.toml"
+    script.write_text(SCRIPT)
+    code, output = run("new", tmp_path / "s", "--mains-hz", "50", "--protocol", script, "--board", QUICK)
+    assert code == 0
+    assert "the study records by this copy" in output
+    script.unlink()
+    monkeypatch.chdir(tmp_path)
+    assert run("record", "s", "--headless", "--subject", "S01")[0] == 0
+    with open_recording(Study.open("s").recording_path("S01", "01", 1)) as recording:
+        assert recording.header.protocol_name == "stairs"
+        assert recording.protocol_text == SCRIPT
+
+
+def test_levels_may_stand_apart(tmp_path: Path) -> None:
+    run("new", tmp_path / "s", "--mains-hz", "50", "--factor", "electrode=agcl, crni")
+    assert Study.open(tmp_path / "s").factors == {"electrode": ["agcl", "crni"]}
 
 
 def test_record_makes_a_recording_and_tells_of_a_new_subject(study: Study) -> None:
@@ -149,7 +186,7 @@ def test_recover_makes_a_recording_of_an_orphan_and_record_speaks_of_it(study: S
     wait_until(lambda: (status := recorder.status()) is not None and status.n_samples > 100)
     recorder.process.kill()
     with pytest.raises(
-        RecorderError, match="ended by signal 9; what it recorded is in its journal: run trilead recover"
+        RecorderError, match=f"ended by signal 9; what it recorded is in its journal: run trilead recover {study.path}"
     ):
         recorder.result()
     wishes = ("--headless", "--subject", "S02", "--protocol", "quick-check", "--board", QUICK)

@@ -266,7 +266,7 @@ def test_what_is_no_plain_file_is_refused_without_waiting(study: Study, tmp_path
 
 def test_a_file_of_no_known_format_is_refused_with_the_formats(study: Study, tmp_path: Path) -> None:
     (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0junk")
-    assert "no importer knows this file; formats are wearable-ecg" in only_refusal(
+    assert "no importer knows this file; formats are wearable" in only_refusal(
         import_paths(study, [tmp_path / "photo.jpg"])
     )
 
@@ -289,10 +289,18 @@ def test_a_name_that_would_steer_the_terminal_is_shown_harmless(study: Study, tm
     sentence.encode()
 
 
+def test_a_study_that_cannot_be_written_is_not_blamed_on_the_file(study: Study, tmp_path: Path) -> None:
+    study.recordings_dir.rmdir()
+    study.recordings_dir.touch()
+    sentence = only_refusal(import_paths(study, [make_recording(tmp_path / "in")]))
+    assert "recordings cannot be written: File exists; look at the study folder." in sentence
+    assert study.subjects() == []
+
+
 def test_a_named_format_must_exist(study: Study, tmp_path: Path) -> None:
-    with pytest.raises(FormatUnknown, match=r"no format named 'edf'. Formats are: wearable-ecg"):
+    with pytest.raises(FormatUnknown, match=r"no format named 'edf'. Formats are: wearable"):
         import_paths(study, [tmp_path], format="edf")
-    assert len(import_paths(study, [make_recording(tmp_path)], format="wearable-ecg").imported) == 1
+    assert len(import_paths(study, [make_recording(tmp_path)], format="wearable").imported) == 1
 
 
 def test_a_path_that_does_not_exist_is_an_error_before_anything_is_written(study: Study, tmp_path: Path) -> None:
