@@ -136,9 +136,8 @@ def _shares(n: int, settings: SplitSettings) -> tuple[int, int]:
 def _time_block(ranges: Sequence[ActivityRange], settings: SplitSettings) -> list[SplitPlan]:
     parts, n_whole = _cut_all(ranges, settings, test=settings.test_fraction, validate=settings.validate_fraction)
     words = (
-        f"Of each activity of each recording the last {settings.test_fraction:.0%} are tested, the "
-        f"{settings.validate_fraction:.0%} before that validate, and the rest trains, with {settings.guard_s:g} s "
-        f"unused "
+        f"Of each activity of each recording the last {settings.test_fraction:.0%} are tested, the first "
+        f"{settings.validate_fraction:.0%} validate, and what lies between trains, with {settings.guard_s:g} s unused "
         f"between any two." + _whole_words(n_whole)
     )
     return [_plan("time-block", words, settings, parts)]
@@ -163,7 +162,10 @@ def _cut_all(
 def _cut_in_time(
     group: Sequence[ActivityRange], settings: SplitSettings, test: float, validate: float
 ) -> list[Part] | None:
-    """Cut one activity of one recording, laid end to end: train, guard, validate and, if asked, guard, test.
+    """Cut one activity of one recording, laid end to end, with a guard between any two sides.
+
+    With a test side: validate, train, test, so that only the guard lies between what is learnt and what is asked.
+    Without: train, validate.
 
     Validation and test take at least a window and a hop each. None when that would leave less than twice that to train
     on.
@@ -172,21 +174,21 @@ def _cut_in_time(
     total = sum(part.stop - part.start for part in group)
     guard = int(np.ceil(settings.guard_s * rate_hz))
     least = int(np.ceil((settings.window_s + settings.hop_s) * rate_hz))
-    bounds: list[tuple[int, int, int]] = []
-    stop = total
-    for side, fraction in ((_TEST, test), (_VALIDATE, validate)):
-        if fraction > 0:
-            start = stop - max(least, round(total * fraction))
-            bounds.append((start, stop, side))
-            stop = start - guard
-    if stop < 2 * least:
+    n_validate = max(least, round(total * validate))
+    if test > 0:
+        tested = total - max(least, round(total * test))
+        trained = (n_validate + guard, tested - guard)
+        bounds = [(0, n_validate, _VALIDATE), (*trained, _TRAIN), (tested, total, _TEST)]
+    else:
+        trained = (0, total - n_validate - guard)
+        bounds = [(*trained, _TRAIN), (total - n_validate, total, _VALIDATE)]
+    if trained[1] - trained[0] < 2 * least:
         return None
-    bounds.append((0, stop, _TRAIN))
     parts = []
     offset = 0
     for one in group:
         length = one.stop - one.start
-        for start, stop, side in reversed(bounds):
+        for start, stop, side in bounds:
             low, high = max(start - offset, 0), min(stop - offset, length)
             if low < high:
                 parts.append(_part(one, one.start + low, one.start + high, side))

@@ -44,6 +44,13 @@ def train(
     patience: Annotated[
         int | None, typer.Option(help="Stop after so many epochs without a better validation; 0 never does.")
     ] = None,
+    motion: Annotated[
+        float | None,
+        typer.Option(
+            help="Strength of the simulated motion that half of the training windows get.  [default: 0.5; 0 for random "
+            "and time-block]"
+        ),
+    ] = None,
     balance: Annotated[
         str | None, typer.Option(help="How the two losses are weighed: gradnorm or equal.  [default: gradnorm]")
     ] = None,
@@ -87,6 +94,7 @@ def train(
             "--network": (network, run.networks[0]["network"]),
             "--baseline": (baseline, run.networks[1]["network"] if len(run.networks) > 1 else None),
             "--balance": (balance, run.networks[0]["balance"]),
+            "--motion": (motion, run.networks[0]["augment"]["motion"]),
             "--baseline-balance": (baseline_balance, run.networks[-1]["balance"] if len(run.networks) > 1 else None),
         }
         named |= {f"--{key.replace('_', '-')}": (value, run.networks[0][key]) for key, value in given.items()}
@@ -100,8 +108,10 @@ def train(
         corpus_name, family = run.corpus["name"], run.family
     else:
         folder = models / (wanted if overwrite else free_name(models, wanted))
-        configs = _configs(network or "dt4ecg", baseline, given, balance=balance, baseline_balance=baseline_balance)
         corpus_name, family = corpus or "default", split or "across-sessions"
+        configs = _configs(
+            family, network, baseline, given, motion=motion, balance=balance, baseline_balance=baseline_balance
+        )
     with open_corpus(corpus_path(opened_study, corpus_name)) as opened, progress_bars(console) as progress:
         result = train_run(
             opened,
@@ -169,11 +179,18 @@ def demo(
 
 
 def _configs(
-    network: str, baseline: str | None, given: dict[str, Any], *, balance: str | None, baseline_balance: str | None
+    family: str,
+    network: str | None,
+    baseline: str | None,
+    given: dict[str, Any],
+    *,
+    motion: float | None,
+    balance: str | None,
+    baseline_balance: str | None,
 ) -> list[TrainConfig]:
     from model.config import TrainConfig
 
-    first = TrainConfig(network=network).with_changes(**given, balance=balance)
+    first = TrainConfig.usual(family, motion=motion, network=network, balance=balance, **given)
     if baseline is None:
         return [first]
     return [first, first.with_changes(network=baseline, balance=baseline_balance or "equal")]

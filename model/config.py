@@ -19,6 +19,9 @@ Balance = Literal["gradnorm", "equal"]
 SCHEDULES: Final[tuple[str, ...]] = get_args(Schedule)
 BALANCES: Final[tuple[str, ...]] = get_args(Balance)
 
+SAME_SESSION_FAMILIES: Final = ("random", "time-block")
+"""Splits whose test windows come from the very recordings that are trained on."""
+
 MOST_EPOCHS: Final = 100_000
 MOST_SEED: Final = 2**63 - 1
 
@@ -57,7 +60,7 @@ class TrainConfig:
 
     network: str = "dt4ecg"
     network_settings: Mapping[str, Any] = field(default_factory=dict)
-    epochs: int = 10
+    epochs: int = 25
     batch_size: int = 64
     learning_rate: float = 3e-3
     schedule: Schedule = "one-cycle"
@@ -70,8 +73,8 @@ class TrainConfig:
     ema_decay: float = 0.0
     balance: Balance = "gradnorm"
     gradnorm_alpha: float = 0.25
-    gradnorm_learning_rate: float = 0.005
-    patience_epochs: int = 0
+    gradnorm_learning_rate: float = 0.001
+    patience_epochs: int = 10
     seed: int = 0
     threads: int = 1
 
@@ -101,6 +104,24 @@ class TrainConfig:
             resolve_settings(self.network, self.network_settings)
         except ValueError as error:
             raise ConfigInvalid(f"Training settings: {error}") from error
+
+    @classmethod
+    def usual(cls, family: str, *, motion: float | None = None, **changes: Any) -> TrainConfig:
+        """The usual settings for a split family or one of its folds, with some changed; None leaves one as it is.
+
+        Simulated motion helps a network to know people again in another session. Within one session there is no other
+        motion to be ready for, and windows that train with it are lost to the activity, so there it is off.
+
+        Raises:
+            ConfigInvalid: a value is out of range.
+        """
+        if motion is None:
+            motion = 0.0 if family.partition(".")[0] in SAME_SESSION_FAMILIES else 0.5
+        try:
+            augment = AugmentSettings(motion=motion)
+        except ValueError as error:
+            raise ConfigInvalid(f"Training settings: {error}") from error
+        return cls(augment=augment).with_changes(**changes)
 
     def with_changes(self, **changes: Any) -> TrainConfig:
         """A copy with some settings changed, checked again; None leaves a setting as it is."""

@@ -29,6 +29,8 @@ __all__ = ["DemoResult", "run_demo", "show_demo"]
 DEFAULT_FOLDER: Final = "trilead-demo"
 FAMILY: Final = "across-sessions"
 RECORDERS_AT_ONCE: Final = 4
+EPOCHS: Final = 8
+"""Enough for simulated people, and few enough for somebody who only wants to see."""
 SIMULATED: Final = (
     "These people are simulated: the figures say that the whole way works, not how it fares on real people."
 )
@@ -72,7 +74,7 @@ def run_demo(
         n_subjects: simulated people, S01 and on.
         n_sessions: of each; between them the electrodes move.
         protocol: that each recording follows.
-        config: of the training; the usual one by default.
+        config: of the training; by default the usual one with fewer epochs.
         device: to train on.
         on_recorded: told how many recordings are done, of how many.
         on_corpus: told how far the corpus is.
@@ -92,7 +94,7 @@ def run_demo(
             opened,
             folder=study.models_dir / "dt4ecg",
             family=FAMILY,
-            configs=[config or TrainConfig()],
+            configs=[config or TrainConfig(epochs=EPOCHS)],
             device=device,
             notes=[SIMULATED],
             on_epoch=on_epoch,

@@ -58,12 +58,13 @@ class EpochRecord:
     activity_weight: float
 
     @property
-    def score(self) -> tuple[float, float]:
-        """What makes one epoch better than another: mean accuracy, then the smaller loss."""
-        return (
-            (self.validate_identity_accuracy + self.validate_activity_accuracy) / 2,
-            -(self.validate_identity_loss + self.validate_activity_loss),
-        )
+    def score(self) -> float:
+        """What makes one epoch better than another: the smaller validation loss.
+
+        Not the accuracy: a few hundred windows of the training sessions are soon all right, and which epoch has one
+        more of them right is chance.
+        """
+        return -(self.validate_identity_loss + self.validate_activity_loss)
 
 
 class Training:
@@ -259,19 +260,24 @@ class Training:
         if config.mixup_alpha:
             share, partner = self._draw_mix(len(positions))
             signal = share * signal + (1 - share) * signal[partner]
-        logits = self._network(signal.to(self._device))
+        answers = self._network.answers(signal.to(self._device))
         losses = {}
         for task in TASKS:
-            loss = share * self._each_loss(logits[task], targets[task])
+            loss = share * self._each_loss(answers[task], targets[task])
             if config.mixup_alpha:
-                loss = loss + (1 - share) * self._each_loss(logits[task], targets[task][partner])
+                loss = loss + (1 - share) * self._each_loss(answers[task], targets[task][partner])
             counted = (holds[task] & holds[task][partner]).to(self._device)
             losses[task] = (loss * counted).sum() / counted.sum().clamp_min(1)
         return losses
 
-    def _each_loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+    def _each_loss(self, heads: tuple[Tensor, ...], targets: Tensor) -> Tensor:
+        """Loss of each window, (batch,), the mean over the heads of a task."""
         smoothing = self.config.label_smoothing
-        return functional.cross_entropy(logits, targets.to(self._device), label_smoothing=smoothing, reduction="none")
+        targets = targets.to(self._device)
+        losses = [
+            functional.cross_entropy(logits, targets, label_smoothing=smoothing, reduction="none") for logits in heads
+        ]
+        return torch.stack(losses).mean(dim=0)
 
     def _draw_mix(self, n: int) -> tuple[float, Tensor]:
         seed = int(torch.randint(2**62, (1,), generator=self._generator))

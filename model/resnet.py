@@ -6,6 +6,7 @@ Also holds what both networks are made of: the contract `TwoHeadNetwork`, the st
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -83,16 +84,26 @@ class TwoHeadNetwork(nn.Module, ABC):
     """
 
     @abstractmethod
-    def forward(self, signal: Tensor) -> dict[str, Tensor]:
-        """Logits of both tasks for a batch of windows."""
+    def answers(self, signal: Tensor) -> dict[str, tuple[Tensor, ...]]:
+        """Logits of every head: one or more per task, each to be trained with a loss of its own."""
 
     @abstractmethod
     def shared_parameters(self) -> list[nn.Parameter]:
-        """Weights of the last layer that both tasks use, where GradNorm takes its gradients."""
+        """Weights of the last layer that every head depends on, where GradNorm takes its gradients."""
+
+    def forward(self, signal: Tensor) -> dict[str, Tensor]:
+        """Logits of both tasks for a batch of windows; of several heads, the mean of their log-probabilities."""
+        return {task: _averaged(heads) for task, heads in self.answers(signal).items()}
 
     def __call__(self, signal: Tensor) -> dict[str, Tensor]:
         """Run the network; typed, because `nn.Module.__call__` is not."""
         return cast(dict[str, Tensor], super().__call__(signal))
+
+
+def _averaged(heads: tuple[Tensor, ...]) -> Tensor:
+    if len(heads) == 1:
+        return heads[0]
+    return torch.stack([functional.log_softmax(logits, dim=-1) for logits in heads]).mean(dim=0)
 
 
 class Stem(nn.Module):
@@ -146,7 +157,7 @@ def stem_steps(n_samples: int) -> int:
     return ((n_samples - 1) // 2) // 2 + 1
 
 
-def last_convolution(stages: nn.Sequential) -> list[nn.Parameter]:
+def last_convolution(stages: Sequence[nn.Module]) -> list[nn.Parameter]:
     """Weights of the last convolution of the last residual block of `stages`."""
     block = stages[-1]
     assert isinstance(block, ResidualBlock)
@@ -191,15 +202,14 @@ class ResNet1d(TwoHeadNetwork):
         self.identity_head = nn.Linear(widths[-1], shape.n_subjects)
         self.activity_head = nn.Linear(widths[-1], shape.n_activities)
 
-    def forward(self, signal: Tensor) -> dict[str, Tensor]:
-        """Logits of both tasks for a batch of windows."""
+    def answers(self, signal: Tensor) -> dict[str, tuple[Tensor, ...]]:
+        """One set of logits per task."""
         pooled = torch.mean(self.stages(self.stem(signal)), dim=-1)
         return {
-            "identity": self.identity_head(self.dropout(pooled)),
-            "activity": self.activity_head(self.dropout(pooled)),
+            "identity": (self.identity_head(self.dropout(pooled)),),
+            "activity": (self.activity_head(self.dropout(pooled)),),
         }
 
     def shared_parameters(self) -> list[nn.Parameter]:
         """Weights of the last convolution of the backbone."""
-        last_block = cast(ResidualBlock, self.stages[-1])
-        return list(last_block.conv2.parameters())
+        return last_convolution(list(self.stages))

@@ -97,7 +97,7 @@ def test_time_blocks_test_the_last_fifth_behind_a_guard() -> None:
     parts = ranges(1, 1)
     (plan,) = make_split("time-block", parts, SETTINGS)
     rest = [(part.start, part.stop, part.side) for part in plan.parts if part.stop <= 6000]
-    assert rest == [(0, 3600, 1), (3900, 4500, 2), (4800, 6000, 3)]
+    assert rest == [(0, 600, 2), (900, 4500, 1), (4800, 6000, 3)]
 
 
 def test_a_range_cut_by_a_gap_is_one_timeline_and_still_gives_whole_windows() -> None:
@@ -105,8 +105,8 @@ def test_a_range_cut_by_a_gap_is_one_timeline_and_still_gives_whole_windows() ->
     parts = [replace(whole, stop=5000), replace(whole, start=5100, stop=6100)]
     (plan,) = make_split("time-block", parts, SETTINGS)
     assert [(part.start, part.stop, part.side) for part in plan.parts] == [
-        (0, 3600, 1),
-        (3900, 4500, 2),
+        (0, 600, 2),
+        (900, 4500, 1),
         (4800, 5000, 3),
         (5100, 6100, 3),
     ]

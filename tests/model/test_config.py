@@ -74,3 +74,15 @@ def test_a_broken_augmentation_is_one_sentence(augment: object) -> None:
 
 def test_changes_leave_what_is_none() -> None:
     assert TrainConfig(epochs=7).with_changes(epochs=None, seed=3) == TrainConfig(epochs=7, seed=3)
+
+
+@pytest.mark.parametrize(("family", "motion"), [("random", 0.0), ("time-block", 0.0), ("across-sessions.2", 0.5)])
+def test_simulated_motion_is_for_other_sessions_only_unless_somebody_asks_for_it(family: str, motion: float) -> None:
+    assert TrainConfig.usual(family).augment.motion == motion
+    assert TrainConfig.usual(family, motion=0.25, epochs=3).augment.motion == 0.25
+
+
+@pytest.mark.parametrize("motion", [-1.0, float("nan"), float("inf")])
+def test_an_impossible_motion_is_refused(motion: float) -> None:
+    with pytest.raises(ConfigInvalid, match="motion is"):
+        TrainConfig.usual("random", motion=motion)
