@@ -55,6 +55,10 @@ def train(
         str | None, typer.Option(help="How the two losses are weighed: gradnorm or equal.  [default: gradnorm]")
     ] = None,
     baseline_balance: Annotated[str | None, typer.Option(help="The same for the baseline.  [default: equal]")] = None,
+    baseline_motion: Annotated[
+        float | None,
+        typer.Option(help="The same for the baseline; 0 trains it plain.  [default: as --motion]"),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads; 0 leaves the choice to torch.")] = None,
     device: Device = "auto",
@@ -62,6 +66,7 @@ def train(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a model of this name.")] = False,
 ) -> None:
     """Train a network on every fold of a split, test it on windows it has never seen, and write a report."""
+    from model.config import TrainConfig
     from model.errors import ConfigInvalid
 
     if resume and overwrite:
@@ -97,6 +102,10 @@ def train(
             "--motion": (motion, run.networks[0]["augment"]["motion"]),
             "--baseline-balance": (baseline_balance, run.networks[-1]["balance"] if len(run.networks) > 1 else None),
         }
+        named["--baseline-motion"] = (
+            baseline_motion,
+            run.networks[-1]["augment"]["motion"] if len(run.networks) > 1 else None,
+        )
         named |= {f"--{key.replace('_', '-')}": (value, run.networks[0][key]) for key, value in given.items()}
         for option, (value, begun) in named.items():
             if value is not None and value != begun:
@@ -109,9 +118,12 @@ def train(
     else:
         folder = models / (wanted if overwrite else free_name(models, wanted))
         corpus_name, family = corpus or "default", split or "across-sessions"
-        configs = _configs(
-            family, network, baseline, given, motion=motion, balance=balance, baseline_balance=baseline_balance
-        )
+        configs = [TrainConfig.usual(family, motion=motion, network=network, balance=balance, **given)]
+        if baseline is not None:
+            plain = motion if baseline_motion is None else baseline_motion
+            configs.append(
+                TrainConfig.usual(family, motion=plain, network=baseline, balance=baseline_balance or "equal", **given)
+            )
     with open_corpus(corpus_path(opened_study, corpus_name)) as opened, progress_bars(console) as progress:
         result = train_run(
             opened,
@@ -176,24 +188,6 @@ def demo(
     from model.demo import show_demo
 
     show_demo(out)
-
-
-def _configs(
-    family: str,
-    network: str | None,
-    baseline: str | None,
-    given: dict[str, Any],
-    *,
-    motion: float | None,
-    balance: str | None,
-    baseline_balance: str | None,
-) -> list[TrainConfig]:
-    from model.config import TrainConfig
-
-    first = TrainConfig.usual(family, motion=motion, network=network, balance=balance, **given)
-    if baseline is None:
-        return [first]
-    return [first, first.with_changes(network=baseline, balance=baseline_balance or "equal")]
 
 
 def _resumed(networks: list[dict[str, Any]]) -> list[TrainConfig]:

@@ -60,6 +60,15 @@ def test_a_name_that_is_taken_gets_a_number_and_overwrite_takes_it(run: Run, stu
     assert json.loads((study.models_dir / "m" / "config.json").read_text())["networks"][0]["seed"] == 5
 
 
+def test_a_plain_baseline_gets_no_motion_while_the_network_keeps_its_own(run: Run, study: Study) -> None:
+    plain = ("--baseline", "resnet", "--baseline-motion", "0")
+    options = ("--network", "dt4ecg", "--epochs", "1", "--batch-size", "16", "--device", "cpu", "--name", "m")
+    assert run("train", *options, *plain).exit_code == 0
+    first, second = json.loads((study.models_dir / "m" / "config.json").read_text())["networks"]
+    assert (first["augment"]["motion"], first["balance"]) == (0.5, "gradnorm")
+    assert (second["network"], second["augment"]["motion"], second["balance"]) == ("resnet", 0.0, "equal")
+
+
 def test_unseen_subjects_show_identity_as_not_applicable(run: Run) -> None:
     result = run("train", *QUICK, "--split", "unseen-subjects")
     assert result.exit_code == 0, result.output
@@ -100,6 +109,7 @@ def test_resume_goes_on_and_needs_only_the_name(run: Run, study: Study, monkeypa
         (["--epochs", "0"], ["epochs", "0"]),
         (["--learning-rate", "nan"], ["learning_rate", "nan"]),
         (["--balance", "by-hand"], ["balance", "gradnorm"]),
+        (["--motion", "-1"], ["motion", "-1"]),
         (["--device", "abacus"], ["abacus", "cpu"]),
         (["--name", "../m"], ["no name for a model"]),
         (["--resume"], ["no such model"]),
