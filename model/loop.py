@@ -58,13 +58,15 @@ class EpochRecord:
     activity_weight: float
 
     @property
-    def score(self) -> float:
-        """What makes one epoch better than another: the smaller validation loss.
+    def score(self) -> tuple[float, float]:
+        """What makes one epoch better than another: mean accuracy, then the smaller loss.
 
-        Not the accuracy: a few hundred windows of the training sessions are soon all right, and which epoch has one
-        more of them right is chance.
+        Not the loss first: it grows again as the network gets surer, long before it gets worse at its task.
         """
-        return -(self.validate_identity_loss + self.validate_activity_loss)
+        return (
+            (self.validate_identity_accuracy + self.validate_activity_accuracy) / 2,
+            -(self.validate_identity_loss + self.validate_activity_loss),
+        )
 
 
 class Training:

@@ -129,19 +129,19 @@ def test_early_stopping_waits_its_epochs_and_no_longer(
     corpus: Corpus, quick: TrainConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     training = training_of(corpus, replace(quick, epochs=30, patience_epochs=3))
-    losses_seen = iter([0.5, 0.3, 0.4, 0.3, 0.9])
+    scores = iter([0.5, 0.7, 0.6, 0.7, 0.1])
 
     def validate(self: Training, losses: dict[str, float]) -> EpochRecord:
-        loss = next(losses_seen)
+        score = next(scores)
         return EpochRecord(
             epoch=self.epoch + 1,
             learning_rate=0.1,
             train_identity_loss=losses["identity"],
             train_activity_loss=losses["activity"],
-            validate_identity_loss=loss,
-            validate_activity_loss=loss,
-            validate_identity_accuracy=0.5,
-            validate_activity_accuracy=0.5,
+            validate_identity_loss=1.0,
+            validate_activity_loss=1.0,
+            validate_identity_accuracy=score,
+            validate_activity_accuracy=score,
             identity_weight=1.0,
             activity_weight=1.0,
         )
