@@ -18,6 +18,9 @@ __all__ = ["STANDARD_ORDER", "Montage", "lead_weights", "measured_leads", "monta
 Montage = Mapping[str, Mapping[str, float]]
 """Lead → {channel: weight}."""
 
+LARGEST_WEIGHT = 1000.0
+"""Far beyond any real montage, and far from where sums of counts overflow."""
+
 STANDARD_ORDER = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 _AUGMENTED = {"aVR": (-0.5, -0.5), "aVL": (1.0, -0.5), "aVF": (-0.5, 1.0)}
 
@@ -40,9 +43,10 @@ def montage_fault(montage: Montage, channels: Sequence[str]) -> str:
                 return (
                     f"the montage makes lead {lead} of channel {channel!r}, but the channels are {', '.join(channels)}"
                 )
-            if not math.isfinite(weight) or weight == 0:
+            if not math.isfinite(weight) or weight == 0 or abs(weight) > LARGEST_WEIGHT:
                 return (
-                    f"the montage weighs channel {channel} of lead {lead} with {weight}, which must be finite and not 0"
+                    f"the montage weighs channel {channel} of lead {lead} with {weight}, which must be finite, not 0,"
+                    f" and lie from −{LARGEST_WEIGHT:g} to {LARGEST_WEIGHT:g}"
                 )
     return ""
 

@@ -70,7 +70,8 @@ def orphaned_journals(study: Study) -> list[OrphanedJournal]:
     for journal in sorted(study.journals_dir.glob("*.journal")):
         # One that vanishes meanwhile was finished by its recorder.
         with contextlib.suppress(FileNotFoundError):
-            if not is_held(journal):
+            # A folder or a pipe of that name is nobody's journal, and may not keep anybody from recording.
+            if journal.is_file() and not is_held(journal):
                 orphans.append(OrphanedJournal(path=journal, n_bytes=journal.stat().st_size))
     return orphans
 

@@ -282,7 +282,8 @@ class Study:
             return []
         except (OSError, UnicodeDecodeError) as error:
             raise StudyError(f"{file} cannot be read as UTF-8 text; save it again as UTF-8 CSV.", path=file) from error
-        reader = csv.DictReader(io.StringIO(text, newline=""))
+        # Strict: an unclosed quote would otherwise swallow every subject after it.
+        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
         if "pseudonym" not in (reader.fieldnames or ()):
             raise StudyError(
                 f"{file} has no column pseudonym; its first line must be {','.join(_SUBJECT_COLUMNS)}.",

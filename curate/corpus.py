@@ -97,7 +97,7 @@ def build_corpus(
         raise CorpusError(
             "the corpus exists already; give another name, or --overwrite to replace it.", path=path, reason="exists"
         )
-    check_numbers(path, window_s=window_s, hop_s=hop_s, rate_hz=rate_hz, band_hz=band_hz, workers=workers)
+    check_numbers(path, window_s=window_s, hop_s=hop_s, rate_hz=rate_hz, band_hz=band_hz, workers=workers, seed=seed)
     tell = on_progress or (lambda what, done, total: None)
     recordings = study.recordings()
     if not recordings:

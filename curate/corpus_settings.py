@@ -34,7 +34,14 @@ def corpus_path(study: Study, name: str) -> Path:
 
 
 def check_numbers(
-    path: Path, *, window_s: float, hop_s: float, rate_hz: float, band_hz: tuple[float, float], workers: int | None
+    path: Path,
+    *,
+    window_s: float,
+    hop_s: float,
+    rate_hz: float,
+    band_hz: tuple[float, float],
+    workers: int | None,
+    seed: int = 0,
 ) -> None:
     """Refuse numbers that no corpus can be built with.
 
@@ -52,6 +59,8 @@ def check_numbers(
     for what, value, low, high in limits:
         if not (math.isfinite(value) and low <= value <= high):
             raise CorpusError(f"{what} is {value}; it must lie from {low:g} to {high:g}.", path=path, reason="setting")
+    if not 0 <= seed < 2**63:
+        raise CorpusError(f"seed is {seed}; it must lie from 0 to 2^63 - 1.", path=path, reason="setting")
     for what, value in (("window_s", window_s), ("hop_s", hop_s)):
         if abs(value * rate_hz - round(value * rate_hz)) > 1e-6:
             raise CorpusError(

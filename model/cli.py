@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
-from protocols.console import console, user_errors
+from protocols.console import console, say_interrupted, user_errors
 
 if TYPE_CHECKING:
     from model.config import TrainConfig
@@ -124,17 +124,20 @@ def train(
             configs.append(
                 TrainConfig.usual(family, motion=plain, network=baseline, balance=baseline_balance or "equal", **given)
             )
-    with open_corpus(corpus_path(opened_study, corpus_name)) as opened, progress_bars(console) as progress:
-        result = train_run(
-            opened,
-            folder=folder,
-            family=family,
-            configs=configs,
-            device=device,
-            resume=resume,
-            overwrite=overwrite,
-            on_epoch=TrainingBars(progress),
-        )
+    try:
+        with open_corpus(corpus_path(opened_study, corpus_name)) as opened, progress_bars(console) as progress:
+            result = train_run(
+                opened,
+                folder=folder,
+                family=family,
+                configs=configs,
+                device=device,
+                resume=resume,
+                overwrite=overwrite,
+                on_epoch=TrainingBars(progress),
+            )
+    except KeyboardInterrupt:
+        say_interrupted(f"Stopped by Ctrl-C; go on with: trilead train {study} --name {folder.name} --resume")
     console.print(figures_table(result.summary))
     console.print(Text.assemble("Model  ", (str(result.folder), "bold")))
     console.print(Text.assemble("Report ", (str(result.report), "bold")))

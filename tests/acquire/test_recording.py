@@ -175,6 +175,7 @@ FAULTS = [
     (_header(montage={}), "names no lead"),
     (_header(montage={"I": {"three": 1.0}}), "channel 'three'"),
     (_header(montage={"I": {"one": float("inf")}}), "must be finite"),
+    (_header(montage={"I": {"one": 1e308}}), "lie from"),
     (_header(factors={"electrode": ""}), "factor 'electrode'"),
     (_header(operator="x\0y"), "null character"),
     (_channel(gain=0.0), "gain of channel one is 0.0"),

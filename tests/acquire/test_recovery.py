@@ -212,3 +212,9 @@ def test_too_little_clock_gives_no_rate(clock: np.ndarray) -> None:
 def test_the_journals_header_is_the_recordings(make_content: MakeContent) -> None:
     header = make_content().header
     assert Header(**journal_header(header, channels=(), dtype="int32", protocol_text="")["header"]) == header
+
+
+def test_a_folder_that_is_called_a_journal_is_none(tmp_path: Path) -> None:
+    study = Study.create(tmp_path / "study", mains_hz=50)
+    (study.journals_dir / "sub-S01_ses-01_run-01.journal").mkdir()
+    assert orphaned_journals(study) == []

@@ -132,6 +132,7 @@ def test_subjects_written_by_a_spreadsheet_are_read(study: Study) -> None:
         (b"pseudonym\n../x\n", "line 2"),
         (b"\xff\xfe\0", "UTF-8"),
         (b"", "column"),
+        (b'pseudonym,age_band,sex,note\nS01,,,"unclosed\nS02,,,\n', "mend the line"),
     ],
 )
 def test_a_broken_list_of_subjects_is_named(study: Study, content: bytes, sentence: str) -> None:

@@ -40,6 +40,7 @@ def test_corpus_says_which_splits_it_left_out(study: Study) -> None:
     [
         (["--leads", "V9"], "no recording has lead V9"),
         (["--window-s", "-3"], "window_s is -3"),
+        (["--seed", "99999999999999999999999"], "seed is 99999999999999999999999"),
         (["--split", "across-sessions"], "two sessions"),
         (["--name", "../up"], "corpus name"),
     ],

@@ -98,6 +98,16 @@ def test_resume_goes_on_and_needs_only_the_name(run: Run, study: Study, monkeypa
     assert told == [("across-sessions.1", 1), ("across-sessions.2", 1)]
 
 
+def test_ctrl_c_says_how_to_go_on(run: Run, study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*args: object) -> object:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(model.train, "_train_fold", interrupted)
+    result = run("train", *QUICK, "--name", "m")
+    assert result.exit_code == 130
+    assert "--name m --resume" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("args", "words"),
     [
