@@ -147,7 +147,9 @@ def recover(study: StudyFolder) -> None:
     opened = Study.open(study)
     orphans = orphaned_journals(opened)
     if not orphans:
-        console.print("There is nothing to recover: no journal was left behind.")
+        under_way = sum(path.is_file() for path in opened.journals_dir.glob("*.journal"))
+        words = f"; {under_way} recording(s) under way are left to their recorders" if under_way else ""
+        console.print(f"There is nothing to recover: no journal was left behind{words}.")
         return
     failed = 0
     for orphan in orphans:

@@ -170,6 +170,7 @@ def test_ctrl_c_stops_cleanly_with_a_whole_recording(study: Study) -> None:
     )
     journal = study.journal_path("S01", "01", 1)
     wait_until(lambda: journal.exists() and journal.stat().st_size > 6_000)
+    assert "1 recording(s) under way" in run("recover", study.path)[1]
     os.killpg(process.pid, signal.SIGINT)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 0
