@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import permutations
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,7 +29,6 @@ __all__ = [
     "check_splits",
     "check_subjects",
     "fingerprints",
-    "verify_corpus",
 ]
 
 MIN_WINDOWS_PER_SIDE = 4
@@ -193,23 +191,6 @@ def check_splits(corpus: Corpus, names: Sequence[str] | None = None) -> None:
 
 _SORTED_SIDES = np.array(sorted(SIDES))
 _SORTED_CODES = np.array([SIDES.index(side) for side in sorted(SIDES)])
-
-
-def verify_corpus(path: Path | str) -> None:
-    """Open a corpus file, read every window, and check every split from what stands on disk.
-
-    Raises:
-        CorpusError: the file is damaged.
-        LeakError: see ``check_splits``.
-        SplitError: see ``check_splits``.
-    """
-    from curate.corpus_read import open_corpus
-
-    with open_corpus(path) as corpus:
-        check_splits(corpus)
-        step = max(1, 32 * 1024 * 1024 // (4 * len(corpus.leads) * corpus.n_samples))
-        for first in range(0, corpus.n_windows, step):
-            corpus.read(slice(first, first + step))
 
 
 # the same recording under two names

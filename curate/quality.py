@@ -83,11 +83,6 @@ class Quality:
         """How many windows there are."""
         return int(self.starts.size)
 
-    @property
-    def overall(self) -> NDArray[np.int8]:
-        """The grade of the worst lead of each window, shape (n_windows,)."""
-        return self.grades.min(axis=1) if self.grades.size else np.zeros(self.n_windows, dtype=np.int8)
-
     def grades_between(self, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> NDArray[np.int8]:
         """Grade other ranges of the same record: the worst grade of any window that a range touches, per lead.
 

@@ -46,14 +46,13 @@ class AugmentSettings:
             raise ValueError(f"augmentation: motion_band_hz is {self.motion_band_hz}; it must rise from above 0.")
 
 
-def augment(windows: Tensor, generator: torch.Generator, settings: AugmentSettings, *, rate_hz: float) -> Tensor:
-    """Move every window a little, each by its own draw, in ways that change neither label.
+def vary_gain(windows: Tensor, generator: torch.Generator, settings: AugmentSettings) -> Tensor:
+    """Scale every window by a gain of its own, which changes neither label.
 
     Args:
         windows: (batch, leads, samples), scaled as the corpus has them; not changed.
         generator: source of all randomness, on the device of `windows`.
         settings: how far.
-        rate_hz: sampling rate; no gain depends on it.
 
     Returns:
         A new tensor of the same shape.

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from model.augment import add_motion, augment
+from model.augment import add_motion, vary_gain
 from model.config import TrainConfig
 from model.data import Fold, Side, batches_per_epoch, shuffled_batches
 from model.errors import CheckpointError, CheckpointReason, TrainingDiverged
@@ -254,7 +254,7 @@ class Training:
 
     def _losses(self, positions: Tensor) -> dict[str, Tensor]:
         side, config = self._fold.train, self.config
-        signal = augment(side.signal(positions), self._generator, config.augment, rate_hz=self._rate_hz)
+        signal = vary_gain(side.signal(positions), self._generator, config.augment)
         signal, activity_holds = add_motion(signal, self._generator, config.augment, rate_hz=self._rate_hz)
         holds = {"identity": torch.ones_like(activity_holds), "activity": activity_holds}
         targets = {"identity": side.identity[positions], "activity": side.activity[positions]}

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from model.augment import AugmentSettings, add_motion, augment
+from model.augment import AugmentSettings, add_motion, vary_gain
 
 RATE_HZ = 250.0
 MOTION = AugmentSettings(motion=0.5)
@@ -22,7 +22,7 @@ def _windows(batch: int = 64) -> Tensor:
 
 def test_default_settings_change_nothing_but_hand_out_a_copy() -> None:
     windows = _windows()
-    gained = augment(windows, _generator(), AugmentSettings(), rate_hz=RATE_HZ)
+    gained = vary_gain(windows, _generator(), AugmentSettings())
     moved, activity_holds = add_motion(windows, _generator(), AugmentSettings(), rate_hz=RATE_HZ)
     assert bool(activity_holds.all())
     for out in (gained, moved):
@@ -33,7 +33,7 @@ def test_default_settings_change_nothing_but_hand_out_a_copy() -> None:
 def test_input_is_left_alone_and_shape_and_dtype_stay() -> None:
     windows = _windows()
     before = windows.clone()
-    gained = augment(windows, _generator(), AugmentSettings(gain_sigma=0.1), rate_hz=RATE_HZ)
+    gained = vary_gain(windows, _generator(), AugmentSettings(gain_sigma=0.1))
     moved, activity_holds = add_motion(windows, _generator(), MOTION, rate_hz=RATE_HZ)
     assert torch.equal(windows, before)
     for out in (gained, moved):
@@ -44,7 +44,7 @@ def test_input_is_left_alone_and_shape_and_dtype_stay() -> None:
 def test_the_same_generator_state_gives_the_same_windows_whatever_the_global_seed() -> None:
     def run(seed: int) -> tuple[Tensor, Tensor]:
         generator = _generator(seed)
-        gained = augment(_windows(), generator, AugmentSettings(gain_sigma=0.1), rate_hz=RATE_HZ)
+        gained = vary_gain(_windows(), generator, AugmentSettings(gain_sigma=0.1))
         return add_motion(gained, generator, MOTION, rate_hz=RATE_HZ)
 
     torch.manual_seed(1)
@@ -59,7 +59,7 @@ def test_the_same_generator_state_gives_the_same_windows_whatever_the_global_see
 def test_gain_is_one_number_per_window_so_that_einthoven_still_holds() -> None:
     windows = _windows()
     windows[:, 2] = windows[:, 1] - windows[:, 0]
-    out = augment(windows, _generator(), AugmentSettings(gain_sigma=0.3), rate_hz=RATE_HZ)
+    out = vary_gain(windows, _generator(), AugmentSettings(gain_sigma=0.3))
     torch.testing.assert_close(out[:, 2], out[:, 1] - out[:, 0])
     gains = out[:, 0, 0] / windows[:, 0, 0]
     assert bool((gains > 0).all())
