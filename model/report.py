@@ -68,6 +68,7 @@ def render_report(
     infos = {result.split: corpus.split_info(result.split) for result in own}
     kind = str(next(iter(infos.values())).get("kind", ""))
     pooled = _pooled(own)
+    settings = _settings(run)
     return _template().render(
         name=name,
         title=_title(main),
@@ -77,6 +78,7 @@ def render_report(
         headline=_headline(own, summary["networks"][main], kind, corpus),
         cards=_cards(main, summary, own),
         comparison=_comparison(main, summary),
+        differences=_differences(settings),
         splits=[
             {"name": split, "words": info.get("words", ""), "sizes": _sizes(own, split)}
             for split, info in infos.items()
@@ -87,7 +89,7 @@ def render_report(
         identity_applies=pooled.tasks["identity"] is not None,
         trainings=[_training(result) for result in results if result.history],
         examples=_examples(own, corpus),
-        settings=_settings(run),
+        settings=settings,
         cleaning=_flat(corpus.cleaning),
         provenance=_provenance(run, results, corpus),
         caveats=_caveats(own, pooled, kind, corpus),
@@ -148,8 +150,12 @@ def _comparison(main: str, summary: Mapping[str, Any]) -> list[dict[str, Any]]:
         for task, difference in tasks.items():
             if difference is not None:
                 pair = [summary["networks"][network][task] for network in (main, other)]
-                clear = difference["interval"] is not None and difference["interval"][0] * difference["interval"][1] > 0
-                rows.append({"other": _title(other), "task": task, "pair": pair, "clear": clear, **difference})
+                interval = difference["interval"]
+                # Not named `clear`: to the template that would be the method every dictionary has, and always true.
+                beyond_chance = interval is not None and interval[0] * interval[1] > 0
+                rows.append(
+                    {"other": _title(other), "task": task, "pair": pair, "beyond_chance": beyond_chance, **difference}
+                )
     return rows
 
 
@@ -271,6 +277,15 @@ def _settings(run: RunConfig) -> dict[str, Any]:
         "networks": [_title(str(network["network"])) for network in run.networks],
         "rows": [{"name": name, "values": [column.get(name, "–") for column in flat]} for name in names],
     }
+
+
+def _differences(settings: Mapping[str, Any]) -> str:
+    """How the trainings differ beside their networks, for the eye: a baseline with another recipe says so."""
+    return ", ".join(
+        f"{row['name']} ({' against '.join(row['values'])})"
+        for row in settings["rows"]
+        if len(set(row["values"])) > 1 and row["name"] != "network" and not row["name"].startswith("network_settings.")
+    )
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

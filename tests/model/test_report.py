@@ -10,9 +10,11 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+import model.report
 from curate.corpus_read import Corpus
 from model.config import TrainConfig
 from model.pictures import Line, confusion_matrix, line_chart, trace
+from model.report import _comparison, _template
 from model.train import train_run
 
 
@@ -49,6 +51,7 @@ def test_the_page_needs_nothing_else_and_says_everything(page: str, corpus: Corp
         "On sessions it had never seen, DT4ECG named the right one of 3 people",
         "made for a test, across-sessions.2",
         "beside ResNet",
+        "their trainings differ in balance (gradnorm against equal)",
         "GradNorm's weights",
         "learning_rate",
         "augment.motion",
@@ -58,6 +61,24 @@ def test_the_page_needs_nothing_else_and_says_everything(page: str, corpus: Corp
         "Named right",
     ):
         assert words in parser.text, words
+
+
+@pytest.mark.parametrize(("interval", "chance"), [((-0.02, 0.08), True), ((0.01, 0.08), False)])
+def test_a_gain_whose_interval_includes_zero_is_said_to_be_maybe_chance(
+    interval: tuple[float, float], chance: bool
+) -> None:
+    figures = {"identity": {"accuracy": 0.8}}
+    difference = {"difference": 0.03, "interval": interval}
+    summary = {
+        "networks": {"dt4ecg": figures, "resnet": figures},
+        "comparison": {"resnet": {"identity": difference, "activity": None}},
+    }
+    rows = _comparison("dt4ecg", summary)
+    source = (Path(model.report.__file__).parent / "templates" / "report.html.j2").read_text(encoding="utf-8")
+    table = source[
+        source.index("{% for row in comparison %}") : source.index("</table>", source.index("in comparison"))
+    ]
+    assert ("may be chance" in _template().environment.from_string(table).render(comparison=rows)) == chance
 
 
 def test_every_picture_is_well_formed(page: str) -> None:
