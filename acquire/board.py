@@ -11,18 +11,40 @@ import importlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from acquire.errors import BoardError, BoardErrorReason
 
-__all__ = ["BOARD_KINDS", "Board", "BoardInfo", "Channel", "Chunk", "Samples", "open_board"]
+__all__ = [
+    "BATCH_S",
+    "BOARD_KINDS",
+    "Board",
+    "BoardInfo",
+    "Channel",
+    "Chunk",
+    "Contact",
+    "LinkCounters",
+    "Samples",
+    "open_board",
+]
 
 Samples = NDArray[np.int32] | NDArray[np.float32]
 
+BATCH_S = 0.010
+"""About how long a board lets samples gather before it hands them over: an hour is then no million records, and what
+arrives is in the journal long before anybody could miss it."""
+
 BOARD_KINDS: dict[str, str] = {
+    "ads1292r": "acquire.boards.protocentral:Ads1292rBoard",
+    "ads1293": "acquire.boards.protocentral:Ads1293Board",
+    "brainflow": "acquire.boards.brainflow_board:BrainFlowBoard",
+    "cyton": "acquire.boards.cyton:CytonBoard",
+    "lines": "acquire.boards.lines:LinesBoard",
+    "lsl": "acquire.boards.lsl:LslBoard",
+    "replay": "acquire.boards.replay:ReplayBoard",
     "sim": "acquire.boards.sim:SimBoard",
 }
 """Scheme → ``module:Class``. The class is called with ``(address, subject=..., session=..., mains_hz=...)``."""
@@ -50,8 +72,9 @@ class BoardInfo:
         channels: one per column of a chunk.
         montage: lead → {channel: weight}; how each measured lead is made of channels.
         dtype: what a chunk's samples are.
-        counter_modulus: where the board's own sample counter wraps, or None when it never does. A loss of exactly
-            this many samples is invisible to the counter.
+        loss_detection: how the loss of samples is noticed, as a short clause that is stored with the recording, for
+            example "sample counter modulo 256 and board clock", or "none: the board sends no counter".
+        rails: the smallest and the largest count that the converter can give, or None where they are not known.
     """
 
     address: str
@@ -61,7 +84,8 @@ class BoardInfo:
     channels: tuple[Channel, ...]
     montage: dict[str, dict[str, float]]
     dtype: Literal["int32", "float32"]
-    counter_modulus: int | None
+    loss_detection: str
+    rails: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,12 +97,48 @@ class Chunk:
         index: the unwrapped sample counter of the first row. A jump against the end of the chunk before is a loss.
         host_ns: ``time.monotonic_ns()`` when the last row was received.
         board_ns: the board's own clock for the last row, or -1 where it has none.
+        cause: why the samples right before this chunk are missing, as a short clause; "" where none are.
     """
 
     samples: Samples
     index: int
     host_ns: int
     board_ns: int = -1
+    cause: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinkCounters:
+    """What has come over the link since the board was opened.
+
+    Attributes:
+        received_bytes: all of them; 0 where the driver does not see bytes.
+        bad_bytes: those that belong to no sound frame.
+        resyncs: how often the beginning of a frame had to be looked for.
+        reconnects: how often the board was reached again.
+    """
+
+    received_bytes: int = 0
+    bad_bytes: int = 0
+    resyncs: int = 0
+    reconnects: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contact:
+    """How well one electrode, or one pair of them, touches the skin.
+
+    Attributes:
+        electrode: which, in the words of the board's channels, for example "CH1 (lead I) +".
+        ohms: impedance, or None where only a judgement can be had.
+        good: whether a recording can be begun with it.
+        words: what to do where it is not good, or a short clause.
+    """
+
+    electrode: str
+    ohms: float | None
+    good: bool
+    words: str
 
 
 class Board(ABC):
@@ -87,7 +147,12 @@ class Board(ABC):
     The order of calls is ``open``, ``start``, any number of ``read``, ``stop``, ``close``; used as a context manager a
     board is opened on entry, and stopped and closed on exit. ``stop`` and ``close`` may be called at any time, and more
     than once.
+
+    Attributes:
+        can_reconnect: whether ``reconnect`` may bring back a board that has gone or fallen silent.
     """
+
+    can_reconnect: ClassVar[bool] = False
 
     @abstractmethod
     def open(self) -> BoardInfo:
@@ -118,6 +183,21 @@ class Board(ABC):
             BoardError: the board has gone.
         """
 
+    def reconnect(self) -> None:
+        """Reach the same board again after it hung up or fell silent, and let the samples flow again.
+
+        It tries once and returns soon; the caller tries again after a pause. What was missed shows as a jump of the
+        index of the next chunk, which says the cause.
+
+        Raises:
+            BoardError: it is not there yet.
+        """
+        raise BoardError(
+            f"The board {type(self).__name__} cannot be reached a second time; start a new recording.",
+            reason=BoardErrorReason.WRONG_STATE,
+            address="",
+        )
+
     @abstractmethod
     def stop(self) -> None:
         """Stop the flow."""
@@ -125,6 +205,25 @@ class Board(ABC):
     @abstractmethod
     def close(self) -> None:
         """Let go of the board."""
+
+    def resource(self) -> str:
+        """What no two recorders may use at once, by its most lasting name; "" when the board can be shared.
+
+        Known as soon as the board is open.
+        """
+        return ""
+
+    def link(self) -> LinkCounters:
+        """What has come over the link so far."""
+        return LinkCounters()
+
+    def check_contact(self) -> tuple[Contact, ...]:
+        """Measure the electrodes' contact where the board can; only between ``open`` and ``start``.
+
+        Raises:
+            BoardError: the board does not do what it is told.
+        """
+        return ()
 
     def tell(self, activity: str, index: int) -> None:  # noqa: B027 - only a simulated board has a use for it
         """Say that the subject does ``activity`` from sample ``index`` on; a board on a person need not know."""

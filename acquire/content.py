@@ -60,6 +60,7 @@ class Header:
         montage: lead → {channel: weight}.
         software_version: of the trilead that recorded or imported it.
         source: "" or the name and SHA-256 of the file it was imported from; never a folder.
+        loss_detection: how the board's loss of samples was noticed; "" where nothing is known of it.
     """
 
     recording_id: str
@@ -79,6 +80,7 @@ class Header:
     montage: dict[str, dict[str, float]]
     software_version: str
     source: str = ""
+    loss_detection: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

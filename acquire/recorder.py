@@ -166,6 +166,7 @@ def _header(config: RecorderConfig, info: BoardInfo, script: LoadedScript) -> He
         protocol_sha256=script.sha256,
         montage=config.montage or info.montage,
         software_version=VERSION,
+        loss_detection=info.loss_detection,
     )
 
 

@@ -15,7 +15,7 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from acquire.board import Board, BoardInfo, Channel, Chunk
+from acquire.board import BATCH_S, Board, BoardInfo, Channel, Chunk
 from acquire.boards.heart import Heart
 from acquire.boards.sim_options import parse_address
 from acquire.errors import BoardError, BoardErrorReason
@@ -26,7 +26,6 @@ COUNT_LIMIT = 2**23 - 1
 GAIN_MV = 4500.0 / 12 / COUNT_LIMIT
 """Millivolts per count of a Cyton at gain 12."""
 
-_BATCH_S = 0.020
 _MOST_PER_READ_S = 1.0
 _MOST_PER_READ_UNPACED_S = 10.0
 
@@ -53,8 +52,8 @@ class SimBoard(Board):
         rate_hz, speed = self.options.rate_hz, self.options.speed
         paced = math.isfinite(speed)
         # A real driver hands over what has gathered; single samples would cost more than they carry.
-        self._batch = max(1, round(_BATCH_S * speed * rate_hz)) if paced else 1
-        most_s = max(_MOST_PER_READ_S, 2 * _BATCH_S * speed) if paced else _MOST_PER_READ_UNPACED_S
+        self._batch = max(1, round(BATCH_S * speed * rate_hz)) if paced else 1
+        most_s = max(_MOST_PER_READ_S, 2 * BATCH_S * speed) if paced else _MOST_PER_READ_UNPACED_S
         self._most_per_read = round(most_s * rate_hz)
         self._silent_from = self.options.stop_after_s * rate_hz
         self._heart: Heart | None = None
@@ -85,7 +84,8 @@ class SimBoard(Board):
             channels=tuple(Channel(name=lead, gain=GAIN_MV) for lead in leads),
             montage={lead: {lead: 1.0} for lead in leads},
             dtype="int32",
-            counter_modulus=None,
+            loss_detection="exact: the simulated counter never wraps",
+            rails=(-COUNT_LIMIT, COUNT_LIMIT),
         )
 
     def start(self) -> None:

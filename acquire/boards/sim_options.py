@@ -19,25 +19,18 @@ drop        lose samples: ``START:LENGTH``, several of them with commas; the cou
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
-from urllib.parse import parse_qsl
 
-from acquire.errors import BoardError, BoardErrorReason
+from acquire.address import Address, number, whole
 
 __all__ = ["OPTIONS", "SimOptions", "parse_address"]
 
 OPTIONS = ("person", "session", "seed", "rate", "speed", "mains_hz", "noise", "stop_after", "drop")
 
-_MAX_ADDRESS = 4096
 _LONGEST_LOSS = 10_000_000
 _LAST_INDEX = 2**53
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,110 +72,33 @@ def parse_address(address: str, *, subject: str, session: str, mains_hz: float |
     Raises:
         BoardError: the address is not a query, or an option is unknown, doubled, or has a value it cannot have.
     """
-    rest = address.partition(":")[2]
-    given = _query(address, rest)
-
-    def take(option: str, default: T, read: Callable[[str], T | None], limit: str) -> T:
-        if option not in given:
-            return default
-        value = read(given[option])
-        if value is None:
-            raise BoardError(
-                f"The board address {_short(address)}: {option} is {_short(given[option])}; it must be {limit}.",
-                reason=BoardErrorReason.BAD_OPTION,
-                address=address,
-                option=option,
-                value=given[option],
-            )
-        return value
-
+    given = Address(address, options=OPTIONS, example="sim: or sim:?option=value&option=value")
+    if given.target:
+        raise given.fault("it cannot be read; write sim: or sim:?option=value&option=value.")
     name = "1 to 64 letters, digits, - and _"
     return SimOptions(
-        person=take("person", subject or "S01", _name, name),
-        session=take("session", session or "01", _name, name),
-        seed=take("seed", 0, _whole(0, 2**63 - 1), "a whole number from 0 to 2^63 - 1"),
-        rate_hz=take("rate", 250, _whole(125, 2000), "a whole number from 125 to 2000 (samples per second)"),
-        speed=take("speed", 1.0, _speed, "a number above 0 and at most 10000, or max"),
-        mains_hz=take("mains_hz", mains_hz or 50.0, _mains, "50 or 60"),
-        noise=take("noise", 1.0, _number(0.0, 20.0), "a number from 0 to 20"),
-        stop_after_s=take("stop_after", math.inf, _number(0.0, 1e7), "a number of seconds from 0 to 1e7"),
-        drop=take("drop", (), _drop, "START:LENGTH in samples, LENGTH from 1 to 1e7, several ascending and apart"),
+        person=given.take("person", subject or "S01", _name, name),
+        session=given.take("session", session or "01", _name, name),
+        seed=given.take("seed", 0, whole(0, 2**63 - 1), "a whole number from 0 to 2^63 - 1"),
+        rate_hz=given.take("rate", 250, whole(125, 2000), "a whole number from 125 to 2000 (samples per second)"),
+        speed=given.take("speed", 1.0, _speed, "a number above 0 and at most 10000, or max"),
+        mains_hz=given.take("mains_hz", mains_hz or 50.0, _mains, "50 or 60"),
+        noise=given.take("noise", 1.0, number(0.0, 20.0), "a number from 0 to 20"),
+        stop_after_s=given.take("stop_after", math.inf, number(0.0, 1e7), "a number of seconds from 0 to 1e7"),
+        drop=given.take(
+            "drop", (), _drop, "START:LENGTH in samples, LENGTH from 1 to 1e7, several ascending and apart"
+        ),
     )
-
-
-def _query(address: str, rest: str) -> dict[str, str]:
-    if len(address) > _MAX_ADDRESS:
-        raise BoardError(
-            f"The board address is {len(address)} characters long; {_MAX_ADDRESS} is the most.",
-            reason=BoardErrorReason.BAD_ADDRESS,
-            address=address,
-        )
-    try:
-        pairs = parse_qsl(rest[1:], keep_blank_values=True, strict_parsing=True) if rest not in ("", "?") else []
-    except ValueError:
-        pairs = None
-    if pairs is None or (rest and not rest.startswith("?")):
-        raise BoardError(
-            f"The board address {_short(address)} cannot be read; write sim: or sim:?option=value&option=value.",
-            reason=BoardErrorReason.BAD_ADDRESS,
-            address=address,
-        )
-    given: dict[str, str] = {}
-    for option, value in pairs:
-        if option not in OPTIONS:
-            close = difflib.get_close_matches(option, OPTIONS, n=1)
-            hint = f"did you mean {close[0]}?" if close else "it is unknown."
-            wrong = f"the simulated board has no option {_short(option)}; {hint} It has {', '.join(OPTIONS)}."
-        elif option in given:
-            wrong = f"{option} stands twice; give it once."
-        else:
-            given[option] = value
-            continue
-        raise BoardError(
-            f"The board address {_short(address)}: {wrong}",
-            reason=BoardErrorReason.BAD_OPTION,
-            address=address,
-            option=option,
-            value=value,
-        )
-    return given
-
-
-def _short(text: str) -> str:
-    shown = ascii(text)
-    return shown if len(shown) <= 100 else f"{shown[:97]}...'"
 
 
 def _name(text: str) -> str | None:
     return text if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text) else None
 
 
-def _whole(low: int, high: int) -> Callable[[str], int | None]:
-    def read(text: str) -> int | None:
-        if not re.fullmatch(r"[0-9]{1,19}", text):
-            return None
-        return int(text) if low <= int(text) <= high else None
-
-    return read
-
-
-def _number(low: float, high: float) -> Callable[[str], float | None]:
-    def read(text: str) -> float | None:
-        if not re.fullmatch(r"[0-9]{0,18}\.?[0-9]{0,18}(e[+-]?[0-9]{1,3})?", text):
-            return None
-        try:
-            value = float(text)
-        except ValueError:
-            return None
-        return value if low <= value <= high else None
-
-    return read
-
-
 def _speed(text: str) -> float | None:
     if text == "max":
         return math.inf
-    return _number(0.0, 10_000.0)(text) or None
+    return number(0.0, 10_000.0)(text) or None
 
 
 def _mains(text: str) -> float | None:

@@ -17,7 +17,7 @@ def test_an_address_becomes_the_board_of_its_scheme_with_the_context_of_the_reco
     ("address", "sentence"),
     [
         ("sin:", r"The board address 'sin:' names no known kind of board; did you mean sim: \?"),
-        ("", r"The board address '' names no known kind of board; known kinds are sim:\."),
+        ("", r"The board address '' names no known kind of board; known kinds are ads1292r:, "),
         ("sim", r"The board address 'sim' names no known kind of board; did you mean sim: \?"),
         ("../sim:x\n", r"The board address '../sim:x\\n' names no known kind"),
     ],

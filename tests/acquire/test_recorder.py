@@ -354,7 +354,7 @@ class ScriptedBoard(Board):
             channels=(Channel(name="a", gain=1.0),),
             montage={"ECG": {"a": 1.0}},
             dtype="int32",
-            counter_modulus=256,
+            loss_detection="counter",
         )
 
     def start(self) -> None:
