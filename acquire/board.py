@@ -16,6 +16,7 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from acquire.address import short
 from acquire.errors import BoardError, BoardErrorReason
 
 __all__ = [
@@ -33,7 +34,7 @@ __all__ = [
 
 Samples = NDArray[np.int32] | NDArray[np.float32]
 
-BATCH_S = 0.010
+BATCH_S = 0.0125
 """About how long a board lets samples gather before it hands them over: an hour is then no million records, and what
 arrives is in the journal long before anybody could miss it."""
 
@@ -257,7 +258,7 @@ def open_board(address: str, *, subject: str = "", session: str = "", mains_hz: 
         close = difflib.get_close_matches(scheme, BOARD_KINDS, n=1)
         hint = f"did you mean {close[0]}: ?" if close else f"known kinds are {known}."
         raise BoardError(
-            f"The board address {address!r} names no known kind of board; {hint}",
+            f"The board address {short(address)} names no known kind of board; {hint}",
             reason=BoardErrorReason.UNKNOWN_KIND,
             address=address,
         )
@@ -266,7 +267,7 @@ def open_board(address: str, *, subject: str = "", session: str = "", mains_hz: 
         kind = getattr(importlib.import_module(module), name)
     except ModuleNotFoundError as error:
         raise BoardError(
-            f"The board {address!r} needs the Python package {error.name}; install it with pip.",
+            f"The board {short(address)} needs the Python package {error.name}; install it with pip.",
             reason=BoardErrorReason.MISSING_DRIVER,
             address=address,
         ) from error

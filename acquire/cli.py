@@ -1,4 +1,4 @@
-"""``trilead new``, ``record``, ``recover`` and ``doctor``."""
+"""The commands of the acquire room: `new`, `record`, `recover`, `doctor`, and those of the modules beside it."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from acquire import boards_cli, check_cli, verify_cli, watch_cli
+from acquire.status_view import Alarm, clock, print_summary, status_table
 from protocols.console import EXIT_USER_ERROR, console, fail, user_errors
 
 if TYPE_CHECKING:
     from acquire.control import RecorderStatus
-    from acquire.finish import RecordingSummary
     from acquire.recovery import Recovery
 
 __all__ = ["app"]
 
 app = typer.Typer()
+for part in (boards_cli, check_cli, watch_cli, verify_cli):
+    app.add_typer(part.app)
 
 StudyFolder = Annotated[Path, typer.Argument(metavar="STUDY", help="The study's folder.", show_default=False)]
 _WORDS = {"fine": ("fine", "green"), "optional": ("absent", "yellow"), "mend": ("MEND", "bold red")}
@@ -96,8 +99,10 @@ def record(
         list[str] | None, typer.Option(metavar="FACTOR=LEVEL", help="Level of a factor of the study; may be repeated.")
     ] = None,
     stall_limit: Annotated[
-        float, typer.Option(min=1.0, max=3600.0, help="End when no samples come for so many seconds.")
-    ] = 10.0,
+        float,
+        typer.Option(min=0.0, max=86400.0, help="End when no samples come for so many seconds; 0 to wait for ever."),
+    ] = 120.0,
+    lsl: Annotated[bool, typer.Option("--lsl", help="Send what is recorded over LSL as well.")] = False,
     headless: Annotated[bool, typer.Option("--headless", help="Record without a window.")] = False,
 ) -> None:
     """Record a subject who follows a protocol."""
@@ -118,7 +123,13 @@ def record(
     known = {somebody.pseudonym for somebody in opened.subjects()}
     if subject not in known:
         _warn(real_name_warning(subject))
+    alarm = Alarm(console)
     with Live(console=console, transient=True, refresh_per_second=8) as live:
+
+        def show(status: RecorderStatus) -> None:
+            alarm(status)
+            live.update(status_table(status))
+
         summary = record_headless(
             opened,
             subject=subject,
@@ -128,11 +139,12 @@ def record(
             operator=operator,
             factors=factors,
             stall_limit_s=stall_limit,
-            on_status=lambda status: live.update(_status_table(status)),
+            lsl_outlet=lsl,
+            on_status=show,
         )
     if subject not in known:
         console.print(Text(f"{subject} is new in this study and was added to subjects.csv."))
-    _print_summary(summary)
+    print_summary(console, summary)
 
 
 @app.command()
@@ -200,47 +212,13 @@ def _warn(sentence: str) -> None:
         console.print(Text(f"Note: {sentence}", style="yellow"))
 
 
-def _clock(seconds: float) -> str:
-    whole = max(0, round(seconds))
-    return f"{whole // 60}:{whole % 60:02d}"
-
-
-def _status_table(status: RecorderStatus) -> Table:
-    table = Table(box=None, pad_edge=False, show_header=False)
-    style = {"recording": "green", "stalled": "bold red", "paused": "yellow"}.get(status.state, "")
-    state = status.state
-    if status.state == "stalled":
-        state = f"STALLED: no samples for {status.stalled_s:.0f} s, the protocol stands still"
-    table.add_row("state", Text(state, style=style))
-    if status.step:
-        place = f"{status.position + 1} of {status.n_steps}"
-        table.add_row("now", Text(f"{status.activity or 'rest between'} ({place}): {status.instruction}"))
-        table.add_row("left", Text(f"{_clock(status.remaining_s)}", style="bold"))
-        table.add_row("then", Text(status.next_instruction or "the end"))
-    table.add_row("recorded", Text(f"{_clock(status.elapsed_s)} ({status.n_samples} samples)"))
-    lost = f"{status.lost_samples} samples lost in {status.gaps} gap(s)" if status.gaps else "none"
-    table.add_row("gaps", Text(lost, style="red" if status.gaps else ""))
-    return table
-
-
-def _print_summary(summary: RecordingSummary) -> None:
-    lost = f"{summary.lost_samples} samples lost in {len(summary.gaps)} gap(s)" if summary.gaps else "no gaps"
-    whole = "the whole protocol" if summary.complete else f"ended early: {summary.reason.rstrip('.')}"
-    console.print(
-        Text(
-            f"Recorded {summary.path}\n"
-            f"{summary.n_samples} samples, {_clock(summary.duration_s)} at {summary.rate_hz:.2f} Hz, {lost}; {whole}."
-        )
-    )
-
-
 def _print_recovery(recovery: Recovery) -> None:
+    summary = recovery.summary
     if recovery.was_finished:
         console.print(Text(f"  its recording stood already: {recovery.path}"))
-        return
-    summary = recovery.summary
-    console.print(Text(f"  recovered {recovery.path}: {summary.n_samples} samples, {_clock(summary.duration_s)}"))
-    if recovery.dropped_bytes:
+    else:
+        console.print(Text(f"  recovered {recovery.path}: {summary.n_samples} samples, {clock(summary.duration_s)}"))
+    if recovery.dropped_bytes and not recovery.was_finished:
         console.print(
             Text(
                 f"  the last {recovery.dropped_bytes} bytes were torn and could not be used"
@@ -248,6 +226,6 @@ def _print_recovery(recovery: Recovery) -> None:
             )
         )
     for doubt in recovery.doubts:
-        _warn(f"{doubt}; samples behind that place are not in the recording.")
+        _warn(f"{doubt}.")
     if recovery.evidence is not None:
         console.print(Text(f"  the journal was kept: {recovery.evidence}"))

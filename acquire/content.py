@@ -1,19 +1,20 @@
-"""What a recording consists of, in memory; the recorder needs these types long before it needs HDF5."""
+"""What a recording consists of; the recorder needs these types long before it needs HDF5."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from acquire.board import Channel
+from acquire.report import RecordingReport
+from acquire.samples import Samples
 
 __all__ = ["FORMAT", "FORMAT_VERSION", "Gap", "Header", "RecordedEvent", "RecordingContent"]
 
 FORMAT = "trilead-recording"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,24 +86,28 @@ class Header:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RecordingContent:
-    """Everything a recording file holds, in memory.
+    """Everything a recording file holds.
 
     Attributes:
         header: what is true of the whole.
         channels: one per column of ``counts``.
-        counts: shape (n_samples, n_channels); int16, int32, float32 or float64; zeros in gaps.
+        counts: shape (n_samples, n_channels); int16, int32, float32 or float64; zeros in gaps. An array, or a source
+            that reads them when they are asked for.
         valid: shape (k, 2) int64, half-open ranges, sorted and disjoint; with the gaps they cover every row once.
-        clock: shape (m, 3) int64, ordered by row.
+        clock: shape (m, 3) int64, ordered by row: index of a chunk's last row, host ns, board ns or −1. An array or a
+            source.
         events: ordered by index.
         gaps: ordered by start.
         protocol_text: the script's TOML, or "".
+        report: what the recording amounts to; None where nobody has worked it out.
     """
 
     header: Header
     channels: tuple[Channel, ...]
-    counts: NDArray[Any]
+    counts: Samples
     valid: NDArray[np.int64]
-    clock: NDArray[np.int64]
+    clock: Samples
     events: tuple[RecordedEvent, ...]
     gaps: tuple[Gap, ...]
     protocol_text: str
+    report: RecordingReport | None = None

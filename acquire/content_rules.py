@@ -17,13 +17,17 @@ from numpy.typing import NDArray
 from acquire.board import Channel
 from acquire.content import Gap, Header, RecordedEvent, RecordingContent
 from acquire.montage import montage_fault
+from acquire.samples import Samples, stretches
 
-__all__ = ["SAMPLE_TYPES", "content_fault", "header_fault"]
+__all__ = ["MAX_RATE_HZ", "MAX_TEXT", "SAMPLE_TYPES", "content_fault", "header_fault"]
 
 SAMPLE_TYPES = ("int16", "int32", "float32", "float64")
+MAX_TEXT = 10_000
+MAX_RATE_HZ = 1e6
+_CLOCK_ROWS = 1 << 16
 _LABEL = re.compile(r"[A-Za-z0-9]{1,32}")
+_HALF_PAIR = re.compile(r"[\ud800-\udfff]")
 _FACTOR = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}")
-_MAX_TEXT = 10_000
 
 
 def content_fault(content: RecordingContent, *, shape: tuple[int, ...]) -> str:
@@ -40,6 +44,7 @@ def content_fault(content: RecordingContent, *, shape: tuple[int, ...]) -> str:
         or _ranges_fault(content.valid, content.gaps, shape[0])
         or _clock_fault(content.clock, shape[0])
         or _events_fault(content.events, shape[0])
+        or _texts_fault(content)
     )
 
 
@@ -51,19 +56,19 @@ def header_fault(header: Header, channels: tuple[Channel, ...]) -> str:
 def _values_fault(header: Header) -> str:
     for field in fields(Header):
         value = getattr(header, field.name)
-        if isinstance(value, str) and (len(value) > _MAX_TEXT or "\0" in value):
-            return f"{field.name} is longer than {_MAX_TEXT} characters or holds a null character"
+        if isinstance(value, str) and not _is_storable(value):
+            return f"{field.name} is longer than {MAX_TEXT} characters or holds a null or broken character"
         if value == "" and field.default is MISSING and field.name not in ("protocol_name", "protocol_sha256"):
             return f"{field.name} is empty"
     for name, label in (("subject", header.subject), ("session", header.session)):
         if not _LABEL.fullmatch(label):
             return f"{name} is {label[:40]!r}, which is not 1 to 32 letters and digits"
-    if header.run < 1:
-        return f"run is {header.run}, which is below 1"
-    if not (math.isfinite(header.nominal_rate_hz) and 0 < header.nominal_rate_hz <= 1e6):
-        return f"nominal_rate_hz is {header.nominal_rate_hz}, which is not above 0 and at most 1000000"
-    if not (math.isfinite(header.fitted_rate_hz) and 0 <= header.fitted_rate_hz <= 1e6):
-        return f"fitted_rate_hz is {header.fitted_rate_hz}, which is not 0 (not fitted) to 1000000"
+    if not 1 <= header.run < 2**63:
+        return f"run is {header.run}, which is not 1 to 63 bits"
+    if not 0 < header.nominal_rate_hz <= MAX_RATE_HZ:
+        return f"nominal_rate_hz is {header.nominal_rate_hz}, which is not above 0 and at most {MAX_RATE_HZ:.0f}"
+    if not 0 <= header.fitted_rate_hz <= MAX_RATE_HZ:
+        return f"fitted_rate_hz is {header.fitted_rate_hz}, which is not 0 (not fitted) to {MAX_RATE_HZ:.0f}"
     if header.mains_hz not in (50, 60):
         return f"mains_hz is {header.mains_hz}, which is neither 50 nor 60"
     for factor, level in header.factors.items():
@@ -85,6 +90,8 @@ def _channels_fault(channels: tuple[Channel, ...], header: Header) -> str:
     for channel in channels:
         if not channel.name or len(channel.name) > 64 or not channel.name.isprintable():
             return f"a channel is named {channel.name[:40]!r}"
+        if len(channel.unit) > 64 or not channel.unit.isprintable():
+            return f"the unit of channel {channel.name} is {channel.unit[:40]!r}, which is no short text"
         if not math.isfinite(channel.gain) or channel.gain == 0:
             return f"the gain of channel {channel.name} is {channel.gain}, which must be finite and not 0"
         if not math.isfinite(channel.offset):
@@ -121,12 +128,15 @@ def _ranges_fault(valid: NDArray[np.int64], gaps: tuple[Gap, ...], n_samples: in
     return ""
 
 
-def _clock_fault(clock: NDArray[np.int64], n_samples: int) -> str:
-    rows = clock[:, 0]
-    if rows.size and (rows.min() < 0 or rows.max() >= n_samples):
-        return f"/clock speaks of rows {rows.min()} to {rows.max()}, but there are {n_samples} samples"
-    if np.any(np.diff(rows) <= 0):
-        return "/clock is out of order"
+def _clock_fault(clock: Samples, n_samples: int) -> str:
+    reached = -1
+    for _, part in stretches(clock, _CLOCK_ROWS):
+        rows = part[:, 0]
+        if rows.min() < 0 or rows.max() >= n_samples:
+            return f"/clock speaks of rows {rows.min()} to {rows.max()}, but there are {n_samples} samples"
+        if rows[0] <= reached or np.any(np.diff(rows) <= 0):
+            return "/clock is out of order"
+        reached = rows[-1]
     return ""
 
 
@@ -138,12 +148,29 @@ def _events_fault(events: tuple[RecordedEvent, ...], n_samples: int) -> str:
             return f"the event {event.kind[:40]!r} stands at {event.index}, outside the {n_samples} samples"
         if event.index < reached:
             return f"the event {event.kind[:40]!r} at {event.index} is out of order"
+        if not all(-(2**63) <= number < 2**63 for number in (event.host_ns, event.step)):
+            return f"the event {event.kind[:40]!r} at {event.index} has a number of more than 64 bits"
         if event.uuid in seen or not event.uuid:
             return f"the event {event.kind[:40]!r} at {event.index} has no uuid of its own"
-        if any("\0" in text or len(text) > _MAX_TEXT for text in (event.uuid, event.kind, event.activity, event.text)):
+        if not all(map(_is_storable, (event.uuid, event.kind, event.activity, event.text))):
             return (
-                f"the event {event.kind[:40]!r} at {event.index} has a text that is too long or holds a null character"
+                f"the event {event.kind[:40]!r} at {event.index} has a text that is too long"
+                " or holds a null or broken character"
             )
         reached = event.index
         seen.add(event.uuid)
     return ""
+
+
+def _texts_fault(content: RecordingContent) -> str:
+    for gap in content.gaps:
+        if not _is_storable(gap.cause):
+            return f"the cause of the gap at {gap.start} is too long or holds a null or broken character"
+    if "\0" in content.protocol_text or _HALF_PAIR.search(content.protocol_text):
+        return "the protocol's text holds a null or broken character"
+    return ""
+
+
+def _is_storable(text: str) -> bool:
+    """Whether a file can hold a text: HDF5 ends texts at a null, and UTF-8 has no room for half a surrogate pair."""
+    return len(text) <= MAX_TEXT and "\0" not in text and not _HALF_PAIR.search(text)

@@ -26,7 +26,16 @@ from typing import Any, Self
 from acquire.errors import RecorderError, RecorderErrorReason
 from acquire.files import write_new
 
-__all__ = ["COMMANDS", "Command", "ControlClient", "ControlServer", "RecorderStatus", "connect", "state_path"]
+__all__ = [
+    "COMMANDS",
+    "MAX_TEXT",
+    "Command",
+    "ControlClient",
+    "ControlServer",
+    "RecorderStatus",
+    "connect",
+    "state_path",
+]
 
 COMMANDS = ("pause", "resume", "skip", "repeat", "mark", "note", "stop")
 MAX_LINE_BYTES = 64 * 1024
@@ -41,7 +50,8 @@ class RecorderStatus:
     """What a recorder is doing, for showing.
 
     Attributes:
-        state: starting, recording, paused, stalled (no samples arrive, so the protocol stands still) or finishing.
+        state: starting, recording, paused, stalled (no samples arrive, so the protocol stands still), reconnecting
+            (they do not, and the board is reached for anew) or finishing.
         n_samples: samples in the journal, gaps included.
         rate_hz: nominal sampling rate.
         position: 0-based place in the plan.
@@ -55,6 +65,14 @@ class RecorderStatus:
         gaps: how many times samples were lost.
         lost_samples: how many samples that were.
         stalled_s: for how long no samples have arrived, by the host's clock; 0 while they do.
+        message: while something is wrong, what it is and how to mend it; else "".
+        bad_bytes: of what came over the link, those that belong to no sound frame.
+        reconnects: how often the board was reached again.
+        disk_left_s: how long the recording can go on before the disk's reserve is touched, by the sample clock.
+        fitted_rate_hz: the true sampling rate as far as it is known; 0 before.
+        drift_ppm: how much faster than its nominal rate the board samples, in millionths; 0 before that is known.
+        awake: whether the system has agreed not to sleep meanwhile.
+        leads: how good each lead's signal is, as ``dataclasses.asdict`` of ``acquire.live.LeadState``.
     """
 
     state: str
@@ -71,6 +89,14 @@ class RecorderStatus:
     gaps: int = 0
     lost_samples: int = 0
     stalled_s: float = 0.0
+    message: str = ""
+    bad_bytes: int = 0
+    reconnects: int = 0
+    disk_left_s: float = 0.0
+    fitted_rate_hz: float = 0.0
+    drift_ppm: float = 0.0
+    awake: bool = False
+    leads: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

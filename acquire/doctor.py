@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
+import importlib.util
 import os
 import platform
 import shutil
@@ -10,6 +12,7 @@ import socket
 import sys
 import tempfile
 import tomllib
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +20,15 @@ from typing import Literal
 
 from packaging.requirements import InvalidRequirement, Requirement
 
+from acquire.discovery import Survey, survey
 from acquire.files import try_hold, write_new
 
 __all__ = ["Check", "examine"]
 
 OLDEST_PYTHON = (3, 11)
 LEAST_FREE_BYTES = 1_000_000_000
-_EXTRAS = {"train": "training and evaluating networks"}
+_EXTRAS = {"train": "training and evaluating networks", "lsl": "recording from and to the Lab Streaming Layer"}
+_SERIAL_GROUPS = ("dialout", "uucp")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,12 +47,20 @@ class Check:
 
 
 def examine(folder: Path) -> list[Check]:
-    """Look at Python, the packages, the folder, its disk, and the loopback network.
+    """Look at Python, the packages and drivers, the serial ports, the folder, its disk, and the loopback network.
 
     Args:
         folder: where studies shall lie.
     """
-    return [_python(), *_packages(), _folder(folder), _disk(folder), _loopback()]
+    return [
+        _python(),
+        *_packages(),
+        *_drivers(),
+        _serial_ports(survey(), _lacked_group()),
+        _folder(folder),
+        _disk(folder),
+        _loopback(),
+    ]
 
 
 def _python() -> Check:
@@ -109,6 +122,62 @@ def _optional_package(requirement: Requirement, extra: str, purpose: str) -> Che
         name=check.name,
         state="optional",
         words=f'{found}; for {purpose} run: pip install "trilead[{extra}]"',
+    )
+
+
+def _drivers() -> list[Check]:
+    """Whether what is installed can be loaded: BrainFlow and pylsl bring, or need, libraries that are not Python."""
+    mends = {
+        "brainflow": ("brainflow.board_shim", 'pip install --force-reinstall "setuptools<81" brainflow'),
+        "pylsl": ("pylsl", "pip install --force-reinstall pylsl; on Linux, install liblsl too"),
+    }
+    checks = []
+    for package, (module, mend) in mends.items():
+        if importlib.util.find_spec(package) is None:
+            continue  # told among the packages
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                importlib.import_module(module)
+        except (ImportError, OSError, RuntimeError) as error:
+            words = f"is installed but cannot be loaded ({' '.join(str(error).split())[:120]}); run: {mend}"
+            state: Literal["mend", "optional"] = "mend" if package == "brainflow" else "optional"
+            checks.append(Check(name=f"library of {package}", state=state, words=words))
+        else:
+            checks.append(Check(name=f"library of {package}", state="fine", words="can be loaded"))
+    return checks
+
+
+def _lacked_group() -> str:
+    """The group that may use serial ports and that the user is not in; "" where there is none such, or no need."""
+    try:
+        import grp
+
+        groups = {group.gr_name: group.gr_gid for group in grp.getgrall()}
+        if os.geteuid() == 0:
+            return ""
+    except (ImportError, AttributeError):  # Windows asks no group
+        return ""
+    mine = {os.getgid(), *os.getgroups()}
+    lacked = [name for name in _SERIAL_GROUPS if name in groups and groups[name] not in mine]
+    return lacked[0] if lacked and sys.platform.startswith("linux") else ""
+
+
+def _serial_ports(found: Survey, lacked_group: str) -> Check:
+    troubles = [trouble for port in found.ports for trouble in port.troubles] + list(found.hints)
+    if troubles:
+        more = f" (and {len(troubles) - 1} more: see trilead boards)" if len(troubles) > 1 else ""
+        # Whoever records from a simulated or a wireless board can do without.
+        return Check(name="serial ports", state="optional", words=troubles[0] + more)
+    if lacked_group:
+        words = (
+            f"you are not in the group {lacked_group}, which boards on a serial port need; run: sudo usermod -aG"
+            f" {lacked_group} $USER, then log out and in again."
+        )
+        return Check(name="serial ports", state="optional", words=words)
+    ports = ", ".join(port.device for port in found.ports)
+    return Check(
+        name="serial ports", state="fine", words=ports or "none is plugged in, and nothing is in the way of one"
     )
 
 

@@ -7,6 +7,7 @@ name.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import secrets
@@ -35,6 +36,7 @@ __all__ = [
 TEMPORARY_PREFIX = ".unfinished-"
 # A lock on Windows forbids others to read the locked bytes, so the one byte locked lies far behind any journal's end.
 _LOCK_BYTE = 1 << 62
+_NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF, errno.EACCES, errno.EPERM}
 
 
 def temporary_beside(path: Path) -> Path:
@@ -43,16 +45,23 @@ def temporary_beside(path: Path) -> Path:
 
 
 def fsync_folder(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk; Windows has no such call and needs none."""
+    """Wait until the names in a folder are on the disk; Windows has no such call and needs none.
+
+    Raises:
+        OSError: the disk is failing or full, so the names may be lost.
+    """
     if sys.platform == "win32":
         return
-    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        # Some network file systems refuse to sync a folder; the file itself is synced already.
-        with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
             os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        # Some network file systems cannot sync a folder, or let nobody read it; the files themselves are synced.
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise
 
 
 def publish(temporary: Path, final: Path) -> None:
@@ -64,6 +73,7 @@ def publish(temporary: Path, final: Path) -> None:
 
     Raises:
         FileExistsError: ``final`` exists; it and the temporary file are as they were.
+        OSError: the name cannot be given, or, while the file has it already, may not outlive a power failure.
     """
     if sys.platform == "win32":
         temporary.rename(final)

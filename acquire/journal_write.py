@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import struct
+import sys
 import threading
 import time
 import zlib
@@ -73,10 +74,17 @@ class JournalWriter:
             writer._append(RecordKind.HEADER, _as_json({"journal_version": JOURNAL_VERSION, **header}))
             os.fsync(descriptor)
             fsync_folder(path.parent)
-        except BaseException:
+        except BaseException as error:
             os.close(descriptor)
             # Nothing was recorded yet, so nothing is lost with it.
-            path.unlink()
+            with contextlib.suppress(OSError):
+                path.unlink()
+            if isinstance(error, OSError):
+                raise JournalError(
+                    f"{path} cannot be made durable: {error.strerror or error}; check the disk.",
+                    path=path,
+                    reason=JournalErrorReason.NOT_WRITABLE,
+                ) from error
             raise
         writer._syncer.start()
         return writer
@@ -96,7 +104,9 @@ class JournalWriter:
             JournalError: the disk is full or failing; the journal ends with its last whole record.
         """
         head = CHUNK_HEAD.pack(index, host_ns, board_ns, samples.shape[0], 0)
-        self._append(RecordKind.CHUNK, head + samples.astype(samples.dtype.newbyteorder("<"), copy=False).tobytes())
+        if sys.byteorder == "big":
+            samples = samples.astype(samples.dtype.newbyteorder("<"), copy=False)
+        self._append(RecordKind.CHUNK, head + samples.tobytes())
 
     def append_event(self, event: Mapping[str, Any]) -> None:
         """Append one event.
@@ -106,13 +116,17 @@ class JournalWriter:
         """
         self._append(RecordKind.EVENT, _as_json(event))
 
-    def append_close(self, reason: str) -> None:
+    def append_close(self, reason: str, **more: Any) -> None:
         """Say that this journal is complete, and make it durable.
+
+        Args:
+            reason: why the recording ended.
+            more: what else is known only at the end, of types that JSON has.
 
         Raises:
             JournalError: the disk is full or failing; the journal ends with its last whole record.
         """
-        self._append(RecordKind.CLOSE, _as_json({"reason": reason}))
+        self._append(RecordKind.CLOSE, _as_json({"reason": reason, **more}))
         try:
             os.fsync(self._descriptor)
         except OSError as error:

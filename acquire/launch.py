@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import IO
 
 from acquire.board import open_board
-from acquire.content import Gap
 from acquire.control import ControlClient, RecorderStatus, connect, state_path
 from acquire.errors import RecorderError, RecorderErrorReason, StudyError
 from acquire.finish import RecordingSummary
@@ -28,7 +27,7 @@ from protocols.script import load_script
 
 __all__ = ["RecorderProcess", "RecordingSummary", "prepare", "record_headless", "start_recorder"]
 
-STALL_LIMIT_S = 10.0
+STALL_LIMIT_S = 120.0
 FOLLOW_INTERVAL_S = 0.1
 
 
@@ -42,6 +41,7 @@ def record_headless(
     operator: str = "",
     factors: Mapping[str, str] | None = None,
     stall_limit_s: float = STALL_LIMIT_S,
+    lsl_outlet: bool = False,
     on_status: Callable[[RecorderStatus], None] | None = None,
     stop: threading.Event | None = None,
 ) -> RecordingSummary:
@@ -57,7 +57,8 @@ def record_headless(
         protocol: shipped name or a path ending in .toml; the study's default when None.
         operator: initials or a code.
         factors: factor → level, of those that study.toml names.
-        stall_limit_s: end cleanly when no samples arrive for this long.
+        stall_limit_s: end cleanly when no samples arrive for this long; 0 to wait for ever.
+        lsl_outlet: send what is recorded over LSL as well.
         on_status: called about ten times a second with what the recorder is doing.
         stop: set it to stop the recording cleanly.
 
@@ -73,6 +74,7 @@ def record_headless(
         operator=operator,
         factors=factors,
         stall_limit_s=stall_limit_s,
+        lsl_outlet=lsl_outlet,
     )
     study.add_subject(subject)
     recorder = start_recorder(config)
@@ -107,6 +109,7 @@ def prepare(
     operator: str = "",
     factors: Mapping[str, str] | None = None,
     stall_limit_s: float = STALL_LIMIT_S,
+    lsl_outlet: bool = False,
 ) -> RecorderConfig:
     """Check what a recording shall be, and settle what was left open; see ``record_headless`` for the arguments.
 
@@ -155,6 +158,7 @@ def prepare(
         journal=str(study.journal_path(subject, session, run).resolve()),
         recording=str(recording.resolve()),
         stall_limit_s=stall_limit_s,
+        lsl_outlet=lsl_outlet,
     )
 
 
@@ -282,9 +286,7 @@ class RecorderProcess:
         try:
             outcome = json.loads(last_line)
             if "summary" in outcome:
-                summary = outcome["summary"]
-                gaps = tuple(Gap(**gap) for gap in summary.pop("gaps"))
-                return RecordingSummary(**{**summary, "path": Path(summary["path"]), "gaps": gaps})
+                return RecordingSummary.from_values(outcome["summary"])
             sentence, reason = str(outcome["error"]), RecorderErrorReason(outcome["reason"])
         except (ValueError, KeyError, TypeError) as error:
             raise self._died(code, complaint) from error

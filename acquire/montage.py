@@ -7,7 +7,6 @@ lead from any two, and Goldberger's augmented leads follow: aVR = −(I + II)/2,
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -43,7 +42,7 @@ def montage_fault(montage: Montage, channels: Sequence[str]) -> str:
                 return (
                     f"the montage makes lead {lead} of channel {channel!r}, but the channels are {', '.join(channels)}"
                 )
-            if not math.isfinite(weight) or weight == 0 or abs(weight) > LARGEST_WEIGHT:
+            if not 0 < abs(weight) <= LARGEST_WEIGHT:
                 return (
                     f"the montage weighs channel {channel} of lead {lead} with {weight}, which must be finite, not 0,"
                     f" and lie from −{LARGEST_WEIGHT:g} to {LARGEST_WEIGHT:g}"

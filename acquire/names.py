@@ -1,4 +1,4 @@
-"""Names that become parts of file names: what they may be, so that none can leave its folder or name a person."""
+"""Names: what may become part of a file name, and what of a path may stand in a recording."""
 
 from __future__ import annotations
 
@@ -7,10 +7,21 @@ from pathlib import Path
 
 from acquire.errors import StudyError
 
-__all__ = ["check_pseudonym", "check_session", "real_name_warning", "stem_parts"]
+__all__ = ["check_pseudonym", "check_session", "real_name_warning", "stem_parts", "without_folders"]
 
 _LABEL = re.compile(r"[A-Za-z0-9]{1,32}")
 _STEM = re.compile(r"sub-([A-Za-z0-9]{1,32})_ses-([A-Za-z0-9]{1,32})_run-([0-9]{2,6})")
+_FOLDERS = re.compile(
+    r"""(?<![\w.~/\\-])(?!/dev/)(?:[A-Za-z]:[\\/]|[~.]{0,2}/)(?:[^\\/\s'"?&:;,]+[\\/])*(?=[^\\/\s'"?&:;,])"""
+)
+
+
+def without_folders(text: str) -> str:
+    """Text that may be stored in a recording: of each file only its own name is left, not where it lies on a computer.
+
+    Devices (``/dev/ttyUSB0``) stay as they are.
+    """
+    return _FOLDERS.sub("", text)
 
 
 def stem_parts(stem: str) -> tuple[str, str, int] | None:

@@ -11,35 +11,35 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
 import sys
-import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from acquire.board import Board, BoardInfo, Chunk, open_board
-from acquire.content import Header, RecordedEvent
+from acquire.awake import Awake
+from acquire.board import BoardInfo, open_board
+from acquire.board_lock import hold_address, hold_board
+from acquire.bystanders import Bystanders
+from acquire.content import Header
 from acquire.content_rules import header_fault
-from acquire.control import Command, ControlServer, RecorderStatus, state_path
-from acquire.errors import BoardError, JournalError, RecorderError, RecorderErrorReason
-from acquire.files import hold_name
-from acquire.finish import MAX_GAP_S, RecordingSummary, build_content, discard, journal_header, summary_of
+from acquire.control import ControlServer, state_path
+from acquire.disk import DiskWatch, check_room, estimate_need
+from acquire.errors import BoardError, RecorderError, RecorderErrorReason
+from acquire.finish import RecordingSummary, build_content, discard, journal_header, keep_evidence, summary_of
 from acquire.journal import read_journal
 from acquire.journal_write import JournalWriter
-from protocols.errors import PlayerStateError, TrileadError
-from protocols.player import Event, Player
+from acquire.names import without_folders
+from acquire.recording_loop import Recorder
+from protocols.errors import TrileadError
 from protocols.script import LoadedScript, parse_script
 from protocols.version import VERSION
 
-__all__ = ["Recorder", "RecorderConfig", "main", "record"]
+if TYPE_CHECKING:
+    from acquire.outlet import LslOutlet
 
-READ_TIMEOUT_S = 0.1
-BATCH_S = 0.02
-LONGEST_READ_S = 1.0
-STALL_S = 1.0
+__all__ = ["Recorder", "RecorderConfig", "main", "record"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +62,7 @@ class RecorderConfig:
         journal: file to write while recording.
         recording: file to make of it.
         stall_limit_s: end cleanly when no samples arrive for this long; 0 to wait for ever.
+        lsl_outlet: whether to send what is recorded over LSL as well.
     """
 
     recording_id: str
@@ -79,6 +80,7 @@ class RecorderConfig:
     journal: str
     recording: str
     stall_limit_s: float
+    lsl_outlet: bool = False
 
     @classmethod
     def from_json(cls, text: str) -> RecorderConfig:
@@ -87,7 +89,7 @@ class RecorderConfig:
         Raises:
             RecorderError: it is not JSON, or a field is missing, unknown or of the wrong type.
         """
-        types = {"str": str, "int": int, "float": (int, float)}
+        types = {"str": str, "int": int, "float": (int, float), "bool": bool}
         try:
             raw = json.loads(text)
             declared = {field.name: types.get(str(field.type), dict) for field in fields(cls)}
@@ -117,36 +119,56 @@ def record(config: RecorderConfig) -> RecordingSummary:
             f"{recording} exists and is not overwritten; take another run number.", reason=RecorderErrorReason.REFUSED
         )
     with contextlib.ExitStack() as stack:
-        _hold_board(stack, config.board, journal.parent)
+        hold_address(stack, config.board)
         board = open_board(config.board, subject=config.subject, session=config.session, mains_hz=config.mains_hz)
         stack.callback(board.close)
         info = board.open()
+        hold_board(stack, board.resource(), config.board)
         header = _header(config, info, script)
         if fault := header_fault(header, info.channels):
             raise RecorderError(
                 f"Nothing was recorded, because {fault}; mend study.toml or choose another board.",
                 reason=RecorderErrorReason.REFUSED,
             )
-        with JournalWriter.create(
-            journal,
-            journal_header(header, channels=info.channels, dtype=info.dtype, protocol_text=script.text),
-        ) as writer:
-            recorder = Recorder(config, script, board, info, writer)
-            with ControlServer(state_path(journal), lambda: recorder.status) as control, _stopped_by_signals(recorder):
-                reason = recorder.run(control)
-                board.close()
-                return _finish(writer, recording, reason)
-
-
-def _hold_board(stack: contextlib.ExitStack, address: str, folder: Path) -> None:
-    # Any number of simulated people can be recorded at once; a real board has one.
-    if address.partition(":")[0] == "sim":
-        return
-    if not stack.enter_context(hold_name(folder, address)):
-        raise RecorderError(
-            f"Another recording in this study is using the board {address}; wait until it has finished, or stop it.",
-            reason=RecorderErrorReason.REFUSED,
+        need = estimate_need(script.script, rate_hz=info.nominal_rate_hz, n_channels=len(info.channels))
+        check_room(need, journals=journal.parent, recordings=recording.parent)
+        bystanders = Bystanders(info, header, _outlet(info, header) if config.lsl_outlet else None)
+        stack.callback(bystanders.close)
+        first = journal_header(header, channels=info.channels, dtype=info.dtype, protocol_text=script.text)
+        writer = stack.enter_context(JournalWriter.create(journal, first))
+        disk = _watched(stack, DiskWatch(journal, recording, need), writer)
+        recorder = Recorder(
+            script,
+            board,
+            info,
+            writer,
+            disk=disk,
+            bystanders=bystanders,
+            awake=stack.enter_context(Awake()),
+            stall_limit_s=config.stall_limit_s,
         )
+        with ControlServer(state_path(journal), lambda: recorder.status) as control, _stopped_by_signals(recorder):
+            reason = recorder.run(control)
+            board.close()
+            bystanders.close()
+            disk.make_room()
+            return _finish(writer, recording, reason)
+
+
+def _outlet(info: BoardInfo, header: Header) -> LslOutlet:
+    from acquire.outlet import LslOutlet
+
+    return LslOutlet(info, header)
+
+
+def _watched(stack: contextlib.ExitStack, disk: DiskWatch, writer: JournalWriter) -> DiskWatch:
+    try:
+        return stack.enter_context(disk)
+    except RecorderError:
+        # Nothing was recorded, so nobody shall find a journal to recover.
+        writer.release()
+        discard(writer.path)
+        raise
 
 
 def _header(config: RecorderConfig, info: BoardInfo, script: LoadedScript) -> Header:
@@ -157,7 +179,7 @@ def _header(config: RecorderConfig, info: BoardInfo, script: LoadedScript) -> He
         run=config.run,
         operator=config.operator,
         started_at=config.started_at,
-        board=info.address,
+        board=without_folders(info.address),
         firmware=info.firmware,
         nominal_rate_hz=float(info.nominal_rate_hz),
         mains_hz=config.mains_hz,
@@ -175,12 +197,16 @@ def _finish(writer: JournalWriter, recording: Path, reason: str) -> RecordingSum
 
     journal = writer.path
     try:
-        content, _ = build_content(read_journal(journal), ending=reason)
+        content, doubts = build_content(read_journal(journal), ending=reason)
         write_recording(recording, content)
         # The lock is held up to here, so that nobody takes the journal for an orphan and recovers it a second time.
         writer.release()
-        discard(journal)
-        return summary_of(recording, content, reason=reason)
+        if doubts:
+            # The disk gave back something else than was written: what it still has may be wanted.
+            keep_evidence(journal)
+        else:
+            discard(journal)
+        return summary_of(recording, content, reason=reason, doubts=doubts)
     except TrileadError as error:
         raise RecorderError(
             f"{str(error).rstrip('.')}; the recording is safe in {journal.name}: mend that and run trilead recover.",
@@ -203,178 +229,6 @@ def _stopped_by_signals(recorder: Recorder) -> Any:
             signal.signal(number, handler)
 
 
-class Recorder:
-    """One recording under way.
-
-    Attributes:
-        status: what it is doing; replaced as a whole, so other threads may read it at any time.
-    """
-
-    def __init__(
-        self, config: RecorderConfig, script: LoadedScript, board: Board, info: BoardInfo, writer: JournalWriter
-    ) -> None:
-        self._config = config
-        self._board = board
-        self._info = info
-        self._writer = writer
-        self._player = Player(script.script, rate_hz=info.nominal_rate_hz)
-        self._index = 0
-        self._gaps = 0
-        self._lost = 0
-        self._stop_reason = ""
-        self._last_samples = time.monotonic()
-        self.status = RecorderStatus(state="starting", rate_hz=info.nominal_rate_hz)
-
-    def stop(self, reason: str) -> None:
-        """End the recording cleanly at the next sample; may be called from a signal handler."""
-        self._stop_reason = self._stop_reason or reason
-
-    def run(self, control: ControlServer) -> str:
-        """Record until there is a reason to end, and say which."""
-        try:
-            try:
-                self._board.start()
-                self._last_samples = time.monotonic()
-                self._happen(self._player.start(0))
-                while not self._stop_reason:
-                    self._obey(control)
-                    if self._player.state.phase in ("ended", "stopped"):
-                        break
-                    self._read()
-                    self._show()
-            except BoardError as error:
-                self.stop(str(error))
-            reason = self._close()
-        except JournalError as error:
-            # What is whole in the journal still becomes a recording.
-            reason = str(error)
-        self.status = replace(self.status, state="finishing", stalled_s=0.0)
-        control.refuse_waiting("the recording is being finished")
-        return reason
-
-    def _close(self) -> str:
-        if self._player.state.phase in ("running", "paused"):
-            reason = self._stop_reason
-            self._happen([replace(event, text=reason) for event in self._player.stop(self._index)])
-        else:
-            reason = "the protocol ended" if self._player.state.phase == "ended" else "stopped by the operator"
-        self._writer.append_close(reason)
-        return reason
-
-    def _read(self) -> None:
-        """Take what the board has, but never past the next boundary before the board was told what comes there."""
-        boundary = self._player.next_boundary
-        rate = self._info.nominal_rate_hz
-        limit = max(1, round(rate * LONGEST_READ_S))
-        if boundary is not None:
-            limit = min(limit, boundary - self._index)
-        chunk = self._board.read(READ_TIMEOUT_S, limit)
-        if chunk is None or len(chunk.samples) == 0:
-            self._wait_for_samples()
-            return
-        self._take(chunk)
-        if len(chunk.samples) < min(limit, rate * BATCH_S):
-            # A board in real time trickles: let a few samples gather, so that an hour is not a million records.
-            time.sleep(BATCH_S)
-
-    def _take(self, chunk: Chunk) -> None:
-        silent_s = time.monotonic() - self._last_samples
-        self._last_samples = time.monotonic()
-        lost = chunk.index - self._index
-        if not 0 <= lost <= MAX_GAP_S * self._info.nominal_rate_hz:
-            self.stop(
-                f"The board {self._info.address} counted sample {chunk.index} after sample {self._index};"
-                " its counter cannot be trusted, so check the board."
-            )
-            return
-        self._writer.append_chunk(
-            index=chunk.index, host_ns=chunk.host_ns, board_ns=chunk.board_ns, samples=chunk.samples
-        )
-        if lost:
-            self._gaps += 1
-            self._lost += lost
-            self._note(self._index, "gap", f"{lost} samples lost")
-        if silent_s >= STALL_S:
-            self._note(chunk.index, "board", f"no samples came for {silent_s:.1f} s")
-        self._index = chunk.index + len(chunk.samples)
-        self._happen(self._player.advance(self._index))
-
-    def _wait_for_samples(self) -> None:
-        silent_s = time.monotonic() - self._last_samples
-        if 0 < self._config.stall_limit_s <= silent_s:
-            self.stop(
-                f"The board {self._info.address} sent no samples for {silent_s:.0f} s (the limit is"
-                f" {self._config.stall_limit_s:g} s), so the recording was ended; check its power and cable."
-            )
-
-    def _obey(self, control: ControlServer) -> None:
-        while (command := control.next_command()) is not None:
-            try:
-                self._happen(self._deed(command))
-            except PlayerStateError as error:
-                command.answer(str(error))
-            except JournalError as error:
-                command.answer(str(error))
-                raise
-            else:
-                self._show()
-                command.answer()
-
-    def _deed(self, command: Command) -> list[Event]:
-        player, index = self._player, self._index
-        if command.name in ("mark", "note"):
-            write = player.mark if command.name == "mark" else player.note
-            return write(index, command.text)
-        if command.name == "stop":
-            return [replace(event, text="stopped by the operator") for event in player.stop(index)]
-        deeds = {"pause": player.pause, "resume": player.resume, "skip": player.skip, "repeat": player.repeat}
-        return deeds[command.name](index)
-
-    def _happen(self, events: Sequence[Event]) -> None:
-        for event in events:
-            recorded = RecordedEvent(**asdict(event), host_ns=time.monotonic_ns())
-            self._writer.append_event(asdict(recorded))
-            if event.kind in ("step", "rest", "resume"):
-                self._board.tell(event.activity, event.index)
-
-    def _note(self, index: int, kind: str, text: str) -> None:
-        """Write an event that is the recorder's own and not the player's."""
-        state = self._player.state
-        event = RecordedEvent(
-            uuid=os.urandom(16).hex(),
-            index=index,
-            host_ns=time.monotonic_ns(),
-            kind=kind,
-            step=state.step,
-            activity=state.activity,
-            text=text,
-        )
-        self._writer.append_event(asdict(event))
-
-    def _show(self) -> None:
-        state = self._player.state
-        rate = self._info.nominal_rate_hz
-        silent_s = time.monotonic() - self._last_samples
-        stalled = silent_s >= STALL_S
-        phase = "paused" if state.phase == "paused" else "recording"
-        self.status = RecorderStatus(
-            state="stalled" if stalled else phase,
-            n_samples=self._index,
-            rate_hz=rate,
-            position=state.position,
-            n_steps=state.n_steps,
-            step=state.step,
-            activity=state.activity,
-            instruction=state.instruction,
-            next_instruction=state.next_instruction,
-            remaining_s=state.remaining_samples / rate,
-            elapsed_s=state.elapsed / rate,
-            gaps=self._gaps,
-            lost_samples=self._lost,
-            stalled_s=silent_s if stalled else 0.0,
-        )
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a recorder; the exit code is 0, or 2 when there is no recording file to show for it."""
     arguments = sys.argv[1:] if arguments is None else arguments
@@ -385,7 +239,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 reason=RecorderErrorReason.BAD_CONFIG,
             )
         summary = record(RecorderConfig.from_json(_config_text(arguments[0])))
-        line: dict[str, Any] = {"summary": {**asdict(summary), "path": str(summary.path)}}
+        line: dict[str, Any] = {"summary": summary.to_values()}
     except TrileadError as error:
         board = RecorderErrorReason.BOARD if isinstance(error, BoardError) else RecorderErrorReason.NOT_STARTED
         reason = error.reason if isinstance(error, RecorderError) else board

@@ -1,25 +1,8 @@
-"""A recording file: what is in it, and reading it with nothing taken on trust.
+"""A recording file, read with nothing taken on trust.
 
-Layout (HDF5, format version 1; written by ``acquire.recording_write``):
-
-========= ================ ====================================================================================
-``/``     attributes       format, version, recording_id, subject, session, run, operator, started_at, board,
-                           firmware, nominal_rate_hz, fitted_rate_hz, mains_hz, factors and montage (JSON),
-                           protocol_name, protocol_sha256, software_version, source
-/signal   (n, n_channels)  the samples as the board gave them, gzip with shuffle and checksum, a chunk about
-                           10 s; attributes names, units, gain, offset, one entry per channel:
-                           value = (count − offset) · gain
-/valid    (k, 2) int64     half-open ranges of rows that hold real samples
-/clock    (m, 3) int64     row, host monotonic ns when that row arrived, board ns of that row or −1
-/events   (e,) compound    uuid, index, host_ns, kind, step, activity, text
-/gaps     (g,) compound    start, length, cause
-/protocol text             the script's TOML
-========= ================ ====================================================================================
-
-Behind HDF5's own content stands a seal, the SHA-256 of all before it (``acquire.seal``).
-
-A sample's index is its row in ``/signal``. A gap occupies rows too (zeros), and stands in ``/gaps``, never in
-``/valid``.
+``docs/formats.md`` tells what is in it; ``acquire.recording_write`` writes it. A sample's index is its row in
+``/signal``. A gap occupies rows too (zeros), and stands in ``/gaps``, never in ``/valid``. Behind HDF5's own content
+stands a seal, the SHA-256 of all before it (``acquire.seal``), which is checked before HDF5 sees the file.
 """
 
 from __future__ import annotations
@@ -38,6 +21,7 @@ from acquire.content import FORMAT, Gap, Header, RecordedEvent, RecordingContent
 from acquire.errors import RecordingError, RecordingErrorReason
 from acquire.montage import lead_weights, measured_leads
 from acquire.recording_check import read_checked
+from acquire.samples import Samples, rows_of, stretches
 from acquire.seal import is_sealed
 
 __all__ = [
@@ -50,6 +34,7 @@ __all__ = [
 ]
 
 _HEAD_BYTES = 1 << 16
+_CLOCK_ROWS = 1 << 16
 
 
 def open_recording(path: Path | str) -> Recording:
@@ -78,7 +63,7 @@ def open_recording(path: Path | str) -> Recording:
             reason=RecordingErrorReason.NOT_A_RECORDING,
         ) from error
     try:
-        return Recording(path, file, read_checked(path, file))
+        return Recording(path, file, *read_checked(path, file))
     except BaseException:
         file.close()
         raise
@@ -100,7 +85,7 @@ def _unsealed(path: Path) -> RecordingError:
 
 
 class Recording:
-    """An open recording file; everything but the samples is in memory.
+    """An open recording file; everything but the samples and the clock is in memory.
 
     Attributes:
         path: the file.
@@ -109,21 +94,24 @@ class Recording:
         events: ordered by index.
         gaps: ordered by start.
         valid: shape (k, 2) int64.
-        clock: shape (m, 3) int64.
         protocol_text: the script's TOML, or "".
+        report: what the recording amounts to; None where nobody has worked it out.
+        content_sha256: the root digest over everything in it; "" in a file of version 1.
         n_samples: rows, gaps included.
     """
 
-    def __init__(self, path: Path, file: h5py.File, content: RecordingContent) -> None:
+    def __init__(self, path: Path, file: h5py.File, content: RecordingContent, content_sha256: str) -> None:
         self.path = path
         self.header = content.header
         self.channels = content.channels
         self.events = content.events
         self.gaps = content.gaps
         self.valid = content.valid
-        self.clock = content.clock
         self.protocol_text = content.protocol_text
+        self.report = content.report
+        self.content_sha256 = content_sha256
         self.n_samples = int(file["signal"].shape[0])
+        self._clock = content.clock
         self._file = file
 
     def __enter__(self) -> Self:
@@ -142,6 +130,11 @@ class Recording:
     def rate_hz(self) -> float:
         """The rate that the clock showed, or the nominal one where nothing could be fitted."""
         return self.header.fitted_rate_hz if self.header.fitted_rate_hz > 0 else self.header.nominal_rate_hz
+
+    @functools.cached_property
+    def clock(self) -> NDArray[np.int64]:
+        """For each chunk as it arrived: the row of its last sample, host ns, board ns or −1; shape (m, 3)."""
+        return rows_of(self._clock, 0, self._clock.shape[0])
 
     @functools.cached_property
     def _weights(self) -> dict[str, NDArray[np.float64]]:
@@ -189,6 +182,28 @@ class Recording:
                 path=self.path,
                 reason=RecordingErrorReason.DAMAGED,
             ) from error
+
+    def holds(self, samples: Samples) -> bool:
+        """Whether the samples are these, bit for bit; neither side is read into memory as a whole.
+
+        Raises:
+            RecordingError: the samples are damaged on disk.
+        """
+        dataset = self._file["signal"]
+        if samples.shape != dataset.shape or samples.dtype != dataset.dtype:
+            return False
+        rows = dataset.chunks[0] if dataset.chunks else max(1, self.n_samples)
+        return all(
+            self.counts(start, start + len(part)).tobytes() == part.tobytes()
+            for start, part in stretches(samples, rows)
+        )
+
+    def holds_clock(self, clock: Samples) -> bool:
+        """Whether the clock is this one; neither side is read into memory as a whole."""
+        return clock.shape == self._clock.shape and all(
+            np.array_equal(rows_of(self._clock, start, start + len(part)), part)
+            for start, part in stretches(clock, _CLOCK_ROWS)
+        )
 
     def signal(
         self, leads: tuple[str, ...] | list[str] | None = None, start: int = 0, stop: int | None = None

@@ -1,72 +1,80 @@
-"""Reading everything in a recording file but its samples, with each type and shape checked on the way."""
+"""Reading everything in a recording file but its samples, and refusing what cannot be trusted."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
-from numpy.typing import NDArray
 
-from acquire.board import Channel
-from acquire.content import FORMAT, FORMAT_VERSION, Gap, Header, RecordedEvent, RecordingContent
-from acquire.content_rules import SAMPLE_TYPES, content_fault
+from acquire.content import FORMAT, FORMAT_VERSION, RecordingContent
+from acquire.content_rules import content_fault
 from acquire.errors import RecordingError, RecordingErrorReason
+from acquire.examine import FIRST_WITH_DIGESTS, examine
+from acquire.recording_parts import (
+    HDF5_ERRORS,
+    RecordingFault,
+    read_channels,
+    read_events,
+    read_gaps,
+    read_header,
+    read_protocol,
+    read_ranges,
+    read_report,
+    stored_integers,
+)
 
-__all__ = ["read_checked"]
-
-_JSON_FIELDS = ("factors", "montage")
+__all__ = ["checked_version", "read_checked"]
 
 
-def read_checked(path: Path, file: h5py.File) -> RecordingContent:
-    """Everything in a recording file but its samples (``counts`` is empty), checked.
+def read_checked(path: Path, file: h5py.File) -> tuple[RecordingContent, str]:
+    """Everything in a recording file but its samples (``counts`` is empty), checked, and its root digest.
+
+    The clock stays in the file, to be read while that is open.
+
+    The digests of all but the samples are compared. Those of the samples would take as long as reading them all, and
+    the file's seal has covered them; ``trilead verify`` compares them too.
 
     Raises:
-        RecordingError: something is missing, of the wrong type, inconsistent or newer.
+        RecordingError: something is missing, of the wrong type, inconsistent, changed, or newer.
     """
-    _check_format(path, file)
+    version = checked_version(path, file)
+    root = ""
     try:
         content = RecordingContent(
-            header=_read_header(file),
-            channels=_read_channels(file),
-            counts=np.empty(0, dtype=file["signal"].dtype),
-            valid=_integers(file, "valid", 2),
-            clock=_integers(file, "clock", 3),
-            events=tuple(RecordedEvent(**row) for row in _rows(file, "events", RecordedEvent)),
-            gaps=tuple(Gap(**row) for row in _rows(file, "gaps", Gap)),
-            protocol_text=_protocol(file),
+            header=read_header(file),
+            channels=read_channels(file),
+            counts=np.empty((0, 0), dtype=file["signal"].dtype),
+            valid=read_ranges(file),
+            clock=stored_integers(file, "clock", 3),
+            events=read_events(file),
+            gaps=read_gaps(file),
+            protocol_text=read_protocol(file),
+            report=read_report(file),
         )
-    except _Fault as fault:
-        raise _damaged(path, str(fault)) from fault
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError, UnicodeDecodeError) as error:
-        # h5py reports damage inside a file in all of these ways.
+        fault = content_fault(content, shape=file["signal"].shape)
+        if not fault and version >= FIRST_WITH_DIGESTS:
+            changes: list[str] = []
+            root = examine(file, say=changes.append, with_samples=False)
+            fault = changes[0] if changes else ""
+    except RecordingFault as known:
+        raise _damaged(path, str(known)) from known
+    except HDF5_ERRORS as error:
         raise _damaged(path, "its structure cannot be read") from error
-    fault_found = content_fault(content, shape=file["signal"].shape)
-    if fault_found:
-        raise _damaged(path, fault_found)
-    return content
+    if fault:
+        raise _damaged(path, fault)
+    return content, root
 
 
-class _Fault(Exception):
-    """What is wrong, as the middle of a sentence."""
+def checked_version(path: Path, file: h5py.File) -> int:
+    """The format version of a file that is a recording.
 
-
-def _damaged(path: Path, fault: str) -> RecordingError:
-    return RecordingError(
-        f"{path} cannot be trusted: {fault}; take an undamaged copy, or record it again.",
-        path=path,
-        reason=RecordingErrorReason.DAMAGED,
-    )
-
-
-def _check_format(path: Path, file: h5py.File) -> None:
+    Raises:
+        RecordingError: it is something else, or newer than this trilead.
+    """
     try:
         kind, version = file.attrs.get("format"), file.attrs.get("version")
-    except (OSError, RuntimeError) as error:
+    except HDF5_ERRORS as error:
         raise _damaged(path, "its attributes cannot be read") from error
     if not isinstance(kind, str) or kind != FORMAT:
         raise RecordingError(
@@ -82,112 +90,12 @@ def _check_format(path: Path, file: h5py.File) -> None:
             path=path,
             reason=RecordingErrorReason.NEWER_VERSION,
         )
+    return int(version)
 
 
-def _read_header(file: h5py.File) -> Header:
-    values: dict[str, Any] = {}
-    for field in fields(Header):
-        if field.name not in file.attrs:
-            raise _Fault(f"the attribute {field.name} is missing")
-        value = file.attrs[field.name]
-        if field.name in _JSON_FIELDS:
-            values[field.name] = _read_json(field.name, value)
-        elif field.name in ("run", "mains_hz"):
-            values[field.name] = int(_scalar(field.name, value, np.integer))
-        elif field.name.endswith("_hz"):
-            values[field.name] = float(_scalar(field.name, value, np.floating))
-        else:
-            values[field.name] = str(_scalar(field.name, value, str))
-    return Header(**values)
-
-
-def _scalar(name: str, value: Any, kind: type) -> Any:
-    if not isinstance(value, kind):
-        raise _Fault(f"the attribute {name} is of the wrong type ({type(value).__name__})")
-    return value
-
-
-def _read_json(name: str, text: Any) -> Any:
-    try:
-        value = json.loads(_scalar(name, text, str))
-    except (ValueError, RecursionError) as error:
-        raise _Fault(f"the attribute {name} is not JSON") from error
-    if not isinstance(value, dict):
-        raise _Fault(f"the attribute {name} is not a JSON object")
-    inner: Callable[[Any], bool]
-    if name == "factors":
-        inner = lambda level: isinstance(level, str)  # noqa: E731 - two one-line rules side by side
-    else:
-        inner = lambda weights: isinstance(weights, dict) and all(type(w) in (int, float) for w in weights.values())  # noqa: E731
-    if not all(map(inner, value.values())):
-        raise _Fault(f"the attribute {name} has values of the wrong type")
-    return value
-
-
-def _dataset(file: h5py.File, name: str) -> h5py.Dataset:
-    # A link to another file could make a recording show samples that are not its own.
-    if name not in file or not isinstance(file.get(name, getlink=True), h5py.HardLink):
-        raise _Fault(f"/{name} is missing")
-    dataset = file[name]
-    if not isinstance(dataset, h5py.Dataset):
-        raise _Fault(f"/{name} is not a data set")
-    if dataset.external or dataset.is_virtual:
-        raise _Fault(f"/{name} keeps its data in another file")
-    return dataset
-
-
-def _read_channels(file: h5py.File) -> tuple[Channel, ...]:
-    signal = _dataset(file, "signal")
-    if signal.ndim != 2 or str(signal.dtype) not in SAMPLE_TYPES:
-        raise _Fault(f"/signal has {signal.ndim} dimensions of {signal.dtype}, not 2 of {', '.join(SAMPLE_TYPES)}")
-    columns = []
-    for name in ("names", "units", "gain", "offset"):
-        if name not in signal.attrs:
-            raise _Fault(f"/signal has no attribute {name}")
-        column = signal.attrs[name]
-        if np.shape(column) != (signal.shape[1],):
-            raise _Fault(
-                f"/signal has {signal.shape[1]} columns, but its attribute {name} has shape {np.shape(column)}"
-            )
-        wanted = str if name in ("names", "units") else np.floating
-        if not all(isinstance(entry, wanted) for entry in column):
-            raise _Fault(f"the attribute {name} of /signal is of the wrong type")
-        columns.append(column)
-    return tuple(
-        Channel(name=str(name), unit=str(unit), gain=float(gain), offset=float(offset))
-        for name, unit, gain, offset in zip(*columns, strict=True)
+def _damaged(path: Path, fault: str) -> RecordingError:
+    return RecordingError(
+        f"{path} cannot be trusted: {fault}; take an undamaged copy, or record it again.",
+        path=path,
+        reason=RecordingErrorReason.DAMAGED,
     )
-
-
-def _integers(file: h5py.File, name: str, width: int) -> NDArray[np.int64]:
-    dataset = _dataset(file, name)
-    if dataset.ndim != 2 or dataset.shape[1] != width or dataset.dtype != np.int64:
-        raise _Fault(f"/{name} has shape {dataset.shape} of {dataset.dtype}, not (n, {width}) of int64")
-    return np.asarray(dataset[:], dtype=np.int64)
-
-
-def _rows(file: h5py.File, name: str, kind: type[RecordedEvent] | type[Gap]) -> list[dict[str, Any]]:
-    dataset = _dataset(file, name)
-    wanted = [field.name for field in fields(kind)]
-    if dataset.ndim != 1 or dataset.dtype.names is None or list(dataset.dtype.names) != wanted:
-        raise _Fault(f"/{name} does not have the columns {', '.join(wanted)}")
-    rows = []
-    for record in dataset[:]:
-        row: dict[str, Any] = {}
-        for field in fields(kind):
-            value = record[field.name]
-            if field.type == "int" and isinstance(value, np.integer):
-                row[field.name] = int(value)
-            elif field.type == "str" and isinstance(value, bytes):
-                row[field.name] = value.decode("utf-8")
-            else:
-                raise _Fault(f"the column {field.name} of /{name} is of the wrong type")
-        rows.append(row)
-    return rows
-
-
-def _protocol(file: h5py.File) -> str:
-    value = _dataset(file, "protocol")[()]
-    if not isinstance(value, bytes):
-        raise _Fault("/protocol is not text")
-    return value.decode("utf-8")

@@ -8,13 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from acquire.content import RecordingContent
 from acquire.control import state_path
 from acquire.errors import JournalError, JournalErrorReason, RecordingError
-from acquire.files import TEMPORARY_PREFIX, fsync_folder, is_held, publish, try_hold
-from acquire.finish import RecordingSummary, build_content, discard, summary_of
+from acquire.files import TEMPORARY_PREFIX, is_held, remove_leftover, try_hold
+from acquire.finish import RecordingSummary, build_content, discard, keep_evidence, summary_of
 from acquire.journal import JournalContent, read_journal
 from acquire.recording import open_recording
 from acquire.recording_write import write_recording
@@ -91,11 +89,11 @@ def recover(study: Study, journal: Path) -> Recovery:
         if not was_finished:
             write_recording(path, content)
         _tidy(study, journal)
-        evidence = _keep(journal) if doubts else None
-        if evidence is None:
-            discard(journal)
+        evidence = keep_evidence(journal) if doubts else None
+        if evidence is None and (left := discard(journal)):
+            doubts, evidence = (left,), journal
     return Recovery(
-        summary=summary_of(path, content, reason=read.close_reason or ENDING),
+        summary=summary_of(path, content, reason=read.close_reason or ENDING, doubts=doubts),
         was_finished=was_finished,
         dropped_bytes=read.dropped_bytes,
         dropped_ms=_dropped_ms(read, content),
@@ -128,10 +126,10 @@ def _held(journal: Path) -> Iterator[None]:
 
 def _tidy(study: Study, journal: Path) -> None:
     """Remove what the dead recorder left beside its journal; whoever holds the journal's lock may."""
-    state_path(journal).unlink(missing_ok=True)
+    remove_leftover(state_path(journal))
     for folder in (study.recordings_dir, study.journals_dir):
         for leftover in folder.glob(f"{TEMPORARY_PREFIX}*-{journal.stem}.*"):
-            leftover.unlink(missing_ok=True)
+            remove_leftover(leftover)
 
 
 def _place(study: Study, content: RecordingContent) -> tuple[Path, RecordingContent]:
@@ -148,25 +146,9 @@ def _is_finished(path: Path, content: RecordingContent) -> bool:
     """Whether a recording file holds what the journal does: its recorder died between finishing and tidying up."""
     try:
         with open_recording(path) as recording:
-            return recording.header.recording_id == content.header.recording_id and np.array_equal(
-                recording.counts(), content.counts
-            )
+            return recording.header.recording_id == content.header.recording_id and recording.holds(content.counts)
     except RecordingError:
         return False
-
-
-def _keep(journal: Path) -> Path:
-    """Take a doubtful journal out of the list of orphans, without losing it."""
-    number = 1
-    while True:
-        kept = journal.with_suffix(f".kept-{number:02d}")
-        try:
-            publish(journal, kept)
-        except FileExistsError:
-            number += 1
-        else:
-            fsync_folder(kept.parent)
-            return kept
 
 
 def _dropped_ms(read: JournalContent, content: RecordingContent) -> float:

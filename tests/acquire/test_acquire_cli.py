@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -102,6 +103,8 @@ def test_record_makes_a_recording_and_tells_of_a_new_subject(study: Study) -> No
     assert code == 0
     assert "S01 is new in this study and was added to subjects.csv" in output
     assert "the whole protocol" in output
+    assert re.search(r"Expected (\d+) samples and received \1 \(100 %\)", output)
+    assert "step activity expected recorded coverage 1.1" in output
     with open_recording(study.recording_path("S01", "01", 1)) as recording:
         assert recording.header.factors == {"electrode": "crni"}
         assert recording.header.operator == "ab"

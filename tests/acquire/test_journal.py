@@ -14,6 +14,7 @@ from waiting import wait_until
 from acquire.errors import JournalError, JournalErrorReason
 from acquire.files import is_held
 from acquire.journal import JournalTail, RecordKind, read_journal
+from acquire.journal_samples import JournalSamples
 from acquire.journal_write import JournalWriter
 
 HEADER: dict[str, Any] = {"dtype": "int32", "channels": [{"name": "a"}, {"name": "b"}], "note": "Grüße\ud800"}
@@ -43,8 +44,10 @@ def test_a_journal_reads_back_as_it_was_written(tmp_path: Path) -> None:
     _write(tmp_path / "j.journal")
     content = read_journal(tmp_path / "j.journal")
     assert content.header["note"] == HEADER["note"]
-    assert [chunk.index for chunk in content.chunks] == [0, 10, 20, 30]
-    np.testing.assert_array_equal(content.chunks[3].samples, _samples(10, 3))
+    assert content.chunks.clock.rows(0, 4).tolist() == [[9, 0, -1], [19, 1, -1], [29, 2, -1], [39, 3, -1]]
+    samples = JournalSamples(content.chunks)
+    assert samples.shape == (40, 2)
+    np.testing.assert_array_equal(samples.rows(30, 40), _samples(10, 3))
     assert [event["index"] for event in content.events] == [0, 10, 20, 30]
     assert content.close_reason == "the protocol ended"
     assert (content.dropped_bytes, content.fault, content.damaged) == (0, "", False)
@@ -100,8 +103,9 @@ def test_a_flipped_bit_ends_the_reading_and_invents_nothing(
     content = read_journal(path)
     assert content.fault
     assert content.whole_bytes == max(end for end in ends if end <= position)
-    for number, chunk in enumerate(content.chunks):
-        np.testing.assert_array_equal(chunk.samples, _samples(10, number))
+    samples = JournalSamples(content.chunks)
+    for number in range(len(content.chunks)):
+        np.testing.assert_array_equal(samples.rows(10 * number, 10 * number + 10), _samples(10, number))
 
 
 def test_a_damaged_middle_is_told_from_a_torn_end(tmp_path: Path) -> None:
@@ -231,3 +235,37 @@ def test_the_tail_gives_every_record_once_and_waits_for_a_half_written_one(tmp_p
     assert len(seen) == len(ends) - 1
     assert [chunk.index for chunk in chunks] == [0, 10, 20, 30]
     np.testing.assert_array_equal(chunks[2].samples, _samples(10, 2))
+
+
+def test_who_comes_late_to_a_long_recording_gets_all_of_it_in_portions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "j.journal"
+    monkeypatch.setattr("acquire.journal._BLOCK_BYTES", 4096)
+    with JournalWriter.create(path, HEADER) as writer:
+        for number in range(1000):
+            writer.append_chunk(index=10 * number, host_ns=number, board_ns=-1, samples=_samples(10, number))
+        writer.append_chunk(index=10_000, host_ns=0, board_ns=-1, samples=_samples(5000))
+        with JournalTail(path) as tail:
+            portions = list(iter(tail.poll, []))
+    assert max(map(len, portions)) < 40
+    indices = [tail.chunk(record).index for portion in portions for record in portion]
+    assert indices == [10 * number for number in range(1001)]
+
+
+def test_a_chunk_that_no_recording_can_hold_ends_the_reading(tmp_path: Path) -> None:
+    with JournalWriter.create(tmp_path / "j.journal", HEADER) as writer:
+        for index in (0, 2**63 - 5):
+            writer.append_chunk(index=index, host_ns=0, board_ns=-1, samples=_samples(10))
+    content = read_journal(tmp_path / "j.journal")
+    assert len(content.chunks) == 1
+    assert content.damaged
+    assert "a chunk stands at sample 9223372036854775803" in content.fault
+
+
+def test_a_payload_nested_without_end_is_damage_and_no_crash(tmp_path: Path) -> None:
+    with JournalWriter.create(tmp_path / "j.journal", HEADER) as writer:
+        writer.append_event({"kind": "mark"})
+        writer._append(RecordKind.EVENT, b"[" * 100_000)
+    content = read_journal(tmp_path / "j.journal")
+    assert (len(content.events), content.damaged) == (1, True)

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -14,10 +15,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scripted_board import ScriptedBoard, rows
 from waiting import wait_until
 
+import acquire.board_lock
 import acquire.recorder
-from acquire.board import Board, BoardInfo, Channel, Chunk
 from acquire.boards.simulate import simulate
 from acquire.control import ControlClient, connect, state_path
 from acquire.errors import BoardError, BoardErrorReason, RecorderError, RecorderErrorReason
@@ -125,7 +127,7 @@ def test_lost_samples_become_a_gap_and_an_event(study: Study, script: str) -> No
         assert recording.valid.tolist() == [[0, 100], [125, 740], [760, SHORT_SAMPLES]]
         assert np.isnan(recording.signal(["II"], 90, 135)).sum() == 25
         gaps = [(event.index, event.text) for event in recording.events if event.kind == "gap"]
-    assert gaps == [(100, "25 samples lost"), (740, "20 samples lost")]
+        assert gaps == [(gap.start, gap.cause) for gap in recording.gaps]
     assert ("rest", 752) in kinds(summary.path)
     assert summary.lost_samples == 45
 
@@ -335,53 +337,6 @@ def test_a_config_that_is_not_there_is_one_sentence(tmp_path: Path, capsys: pyte
     assert "cannot be read" in capsys.readouterr().out
 
 
-class ScriptedBoard(Board):
-    """Hands out chunks that a test has written down, then raises or falls silent."""
-
-    def __init__(self, chunks: list[Chunk], last: BoardError | None = None) -> None:
-        self.chunks = chunks
-        self.last = last
-        self.told: list[tuple[str, int]] = []
-        self.limits: list[int | None] = []
-        self.closed = False
-
-    def open(self) -> BoardInfo:
-        return BoardInfo(
-            address="bench:",
-            name="bench",
-            firmware="1",
-            nominal_rate_hz=250.0,
-            channels=(Channel(name="a", gain=1.0),),
-            montage={"ECG": {"a": 1.0}},
-            dtype="int32",
-            loss_detection="counter",
-        )
-
-    def start(self) -> None:
-        pass
-
-    def read(self, timeout_s: float, max_samples: int | None = None) -> Chunk | None:
-        self.limits.append(max_samples)
-        if self.chunks:
-            return self.chunks.pop(0)
-        if self.last is not None:
-            raise self.last
-        return None
-
-    def stop(self) -> None:
-        pass
-
-    def close(self) -> None:
-        self.closed = True
-
-    def tell(self, activity: str, index: int) -> None:
-        self.told.append((activity, index))
-
-
-def _chunk(index: int, n: int = 10, fill: int = 1) -> Chunk:
-    return Chunk(samples=np.full((n, 1), fill, dtype=np.int32), index=index, host_ns=index)
-
-
 def _config(study: Study, script: str, **changes: Any) -> RecorderConfig:
     return replace(prepare(study, subject="S01", board="sim:", protocol=script), **changes)
 
@@ -390,7 +345,7 @@ def test_a_board_that_hangs_up_leaves_a_whole_recording_that_says_so(
     study: Study, script: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone = BoardError("The dongle was pulled; plug it in.", reason=BoardErrorReason.HUNG_UP, address="bench:")
-    board = ScriptedBoard([_chunk(0), _chunk(10)], gone)
+    board = ScriptedBoard([rows(0), rows(10)], gone)
     monkeypatch.setattr(acquire.recorder, "open_board", lambda *_, **__: board)
     summary = record(_config(study, script))
     assert summary.reason == "The dongle was pulled; plug it in."
@@ -403,7 +358,7 @@ def test_a_board_that_hangs_up_leaves_a_whole_recording_that_says_so(
 def test_a_counter_that_cannot_be_right_ends_the_recording(
     study: Study, script: str, monkeypatch: pytest.MonkeyPatch, index: int
 ) -> None:
-    board = ScriptedBoard([_chunk(0), _chunk(index, fill=9)])
+    board = ScriptedBoard([rows(0), rows(index, fill=9)])
     monkeypatch.setattr(acquire.recorder, "open_board", lambda *_, **__: board)
     summary = record(_config(study, script))
     assert "its counter cannot be trusted" in summary.reason
@@ -414,20 +369,27 @@ def test_a_counter_that_cannot_be_right_ends_the_recording(
 def test_no_read_goes_past_a_boundary_the_board_was_not_told_of(
     study: Study, script: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    board = ScriptedBoard([_chunk(0, 250), _chunk(250, 250), _chunk(500, 250), _chunk(750, 2), _chunk(752, 250)])
+    board = ScriptedBoard([rows(0, 250), rows(250, 250), rows(500, 250), rows(750, 2), rows(752, 250)])
     monkeypatch.setattr(acquire.recorder, "open_board", lambda *_, **__: board)
     record(_config(study, script, stall_limit_s=0.05))
     assert board.limits[:6] == [250, 250, 250, 2, 250, 250]
     assert board.told == [("rest", 0), ("", 752), ("rest", 1002)]
 
 
-def test_a_board_is_used_by_one_recorder_at_a_time(study: Study, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(acquire.recorder, "open_board", lambda *_, **__: ScriptedBoard([_chunk(0)]))
+@pytest.mark.parametrize("held", ["bench:", "serial number DN0095MO"])
+def test_a_board_is_used_by_one_recorder_at_a_time_by_whatever_address(
+    study: Study, script: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, held: str
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    board = ScriptedBoard([rows(0)], resource="serial number DN0095MO")
+    monkeypatch.setattr(acquire.recorder, "open_board", lambda *_, **__: board)
     config = _config(study, script, board="bench:", stall_limit_s=0.05)
-    with hold_name(study.journals_dir, "bench:") as free:
+    with hold_name(acquire.board_lock._locks_folder(), held) as free:
         assert free
-        with pytest.raises(RecorderError, match="using the board bench:"):
+        with pytest.raises(RecorderError, match="is using the board bench:"):
             record(config)
+    assert not Path(config.journal).exists()
+    board.chunks = [rows(0)]
     assert record(config).n_samples == 10
 
 
@@ -443,7 +405,7 @@ def test_a_board_without_a_single_sample_gives_an_empty_recording(
 def test_what_cannot_be_finished_stays_in_its_journal(
     study: Study, script: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    board = ScriptedBoard([_chunk(0)])
+    board = ScriptedBoard([rows(0)])
     monkeypatch.setattr(acquire.recorder, "open_board", lambda *_, **__: board)
     config = _config(study, script, stall_limit_s=0.05)
     real = os.link

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -112,11 +113,10 @@ def test_an_existing_recording_is_never_overwritten(tmp_path: Path, make_content
 def test_what_cannot_be_read_back_is_not_published(
     tmp_path: Path, make_content: MakeContent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = make_content(seed=1)
-    image = "acquire.recording_write._image"
-    from acquire.recording_write import _image
+    from acquire.recording_write import _write
 
-    monkeypatch.setattr(image, lambda content: _image(other))
+    other = make_content(seed=1)
+    monkeypatch.setattr("acquire.recording_write._write", lambda sink, path, content: _write(sink, path, other))
     with pytest.raises(RecordingError) as caught:
         write_recording(tmp_path / "r.h5", make_content())
     assert caught.value.reason is RecordingErrorReason.READ_BACK
@@ -177,7 +177,7 @@ FAULTS = [
     (_header(montage={"I": {"one": float("inf")}}), "must be finite"),
     (_header(montage={"I": {"one": 1e308}}), "lie from"),
     (_header(factors={"electrode": ""}), "factor 'electrode'"),
-    (_header(operator="x\0y"), "null character"),
+    (_header(operator="x\0y"), "null or broken character"),
     (_channel(gain=0.0), "gain of channel one is 0.0"),
     (_channel(gain=float("nan")), "gain of channel one is nan"),
     (_channel(offset=float("inf")), "offset of channel one"),
@@ -293,7 +293,7 @@ def test_a_recording_of_a_newer_trilead_says_so(tmp_path: Path, make_content: Ma
     path = tmp_path / "r.h5"
     write_recording(path, make_content())
     with h5py.File(path, "r+") as file:
-        file.attrs["version"] = np.int64(2)
+        file.attrs["version"] = np.int64(3)
     reseal(path)
     with pytest.raises(RecordingError, match="update trilead") as caught:
         open_recording(path)
@@ -345,3 +345,25 @@ def test_a_flipped_bit_is_seen_before_hdf5_stumbles_over_it(
     flipped.write_bytes(whole)
     with pytest.raises(RecordingError):
         open_recording(flipped)
+
+
+def test_the_five_lines_of_the_walkthrough_read_a_recording(
+    tmp_path: Path, make_content: MakeContent, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_recording(tmp_path / "r.h5", make_content())
+    guide = Path(__file__).resolve().parents[2] / "docs" / "walkthrough.md"
+    lines = guide.read_text(encoding="utf-8").split("```python\nimport h5py")[1].split("```")[0]
+    program = re.sub(r'"my-study/[^"]*"', lambda _: repr(str(tmp_path / "r.h5")), f"import h5py{lines}")
+    exec(compile(program, "walkthrough.md", "exec"), {})
+    said = capsys.readouterr().out
+    assert said.startswith("(1000, 2)")
+    assert said.split()[-8:-4] == ["1", "0", "b'step'", "b'rest'"]
+
+
+def test_a_recording_of_version_1_is_read_as_ever(make_content: MakeContent) -> None:
+    content = make_content()
+    with open_recording(Path(__file__).parent / "data" / "version-1.h5") as recording:
+        assert recording.header == content.header
+        assert recording.holds(content.counts)
+        assert recording.events == content.events
+        assert (recording.report, recording.content_sha256) == (None, "")

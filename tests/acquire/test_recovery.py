@@ -11,7 +11,7 @@ import pytest
 
 from acquire.content import Header, RecordingContent
 from acquire.errors import JournalError
-from acquire.finish import build_content, fit_rate_hz, journal_header
+from acquire.finish import build_content, journal_header
 from acquire.journal import read_journal
 from acquire.journal_write import JournalWriter
 from acquire.recording import open_recording
@@ -106,6 +106,28 @@ def test_a_damaged_journal_gives_what_is_certain_and_is_kept(study: Study, make_
         np.testing.assert_array_equal(recording.counts(), make_content().counts[: recording.n_samples])
 
 
+def test_a_journal_that_cannot_go_is_told_beside_its_recording(
+    study: Study, make_content: MakeContent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = _orphan(study, make_content())
+    unlink = Path.unlink
+
+    def refused(self: Path, missing_ok: bool = False) -> None:
+        if self == journal:
+            raise PermissionError(13, "Permission denied", str(self))
+        unlink(self, missing_ok=missing_ok)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", refused)
+        recovery = recover(study, journal)
+    assert recovery.doubts == recovery.summary.doubts
+    assert "could not be removed (Permission denied)" in recovery.doubts[0]
+    assert recovery.evidence == journal
+    again = recover(study, journal)
+    assert (again.was_finished, again.path, again.doubts) == (True, recovery.path, ())
+    assert orphaned_journals(study) == []
+
+
 def test_a_journal_whose_recording_stands_already_only_goes(study: Study, make_content: MakeContent) -> None:
     content = make_content()
     journal = _orphan(study, content, close=True)
@@ -181,32 +203,6 @@ def test_a_chunk_that_cannot_follow_ends_what_is_certain(study: Study, make_cont
     assert recovery.summary.n_samples == 20
     assert len(recovery.doubts) == 2
     assert recovery.evidence is not None
-
-
-def _clock(rate_hz: float, *, seconds: float, late: np.ndarray | None = None, board: bool = False) -> np.ndarray:
-    rows = np.arange(24, int(seconds * rate_hz), 25)
-    true_ns = rows / rate_hz * 1e9
-    host_ns = true_ns + (late[: len(rows)] if late is not None else 0) + 5e12
-    return np.stack([rows, host_ns, true_ns if board else np.full(len(rows), -1)], axis=1).astype(np.int64)
-
-
-def test_the_rate_is_fitted_through_bursts_and_a_stall() -> None:
-    random_ns = np.random.default_rng(3).exponential(20e6, size=100_000)
-    random_ns[2000:2100] += 2e9
-    assert fit_rate_hz(_clock(249.37, seconds=600, late=random_ns), 250.0) == pytest.approx(249.37, rel=2e-5)
-
-
-def test_the_boards_own_clock_is_the_better_one() -> None:
-    clock = _clock(249.37, seconds=60, board=True)
-    clock[:, 1] = clock[0, 1] + (clock[:, 1] - clock[0, 1]) // 200
-    assert fit_rate_hz(clock, 250.0) == pytest.approx(249.37, rel=1e-6)
-
-
-@pytest.mark.parametrize(
-    "clock", [np.zeros((0, 3)), _clock(250, seconds=9), np.array([[0, 7, -1], [9, 7, -1], [9999, 7, -1]])]
-)
-def test_too_little_clock_gives_no_rate(clock: np.ndarray) -> None:
-    assert fit_rate_hz(clock.astype(np.int64), 250.0) == 0.0
 
 
 def test_the_journals_header_is_the_recordings(make_content: MakeContent) -> None:

@@ -1,0 +1,180 @@
+"""The Cyton's bytes under the fuzzer: `acquire.boards.cyton_frames` and `acquire.boards.unwrap` together.
+
+What is promised: no sample that differs from the one sent at its index is accepted, whatever bytes are lost, put in
+between or changed, as long as they are none of a count's own; at most one sample is lost for each of them; lost frames
+show with their exact number.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from benchmarks.fuzz_choices import Choices, Damage, Finding, held_bytes
+
+__all__ = ["cyton"]
+
+FRAME = 33
+_SOUND_END = 4
+_PERIOD_MS = 4
+
+
+def cyton(data: bytes) -> None:
+    """Cyton frames and the index of each."""
+    choices = Choices(data)
+    if choices.flag():
+        _any_bytes(choices)
+    else:
+        _damaged(choices)
+
+
+def _any_bytes(choices: Choices) -> None:
+    from acquire.boards.cyton_frames import CytonParser
+
+    plan = choices.take(12)
+    data = b""
+    while choices.left:
+        kind = choices.below(4)
+        if kind < 3:
+            stop = 0xC0 + choices.below(8)
+            aux = choices.take(6) if kind else b"\0\0" + (choices.below(1 << 16)).to_bytes(4, "big")
+            data += _frame(choices.below(256), choices.take(3) * 8, aux, stop)
+        else:
+            data += choices.take(choices.between(1, 40))
+    parser = CytonParser()
+    frames = []
+    for piece in Choices(plan).cut(data):
+        frames.extend(parser.feed(piece, 0))
+        if held_bytes(parser) > 8 * FRAME + len(data[:70]) + 16:
+            raise Finding("bytes are held that tell nothing more")
+    whole = CytonParser()
+    at_once = whole.feed(data, 0)
+    if frames != at_once:
+        raise Finding(f"cut, {data.hex()} gives {frames}, and at once {at_once}")
+    frames += parser.flush()
+    accounted = FRAME * (len(frames) + parser.duplicates) + parser.bad_bytes
+    if accounted != len(data):
+        raise Finding(f"{accounted} of {len(data)} bytes are accounted for: {data.hex()}")
+    at = 0
+    for frame in frames:
+        at = data.find(frame.raw, at)
+        if at < 0:
+            raise Finding(f"the frame {frame.raw.hex()} does not stand in {data.hex()}")
+        at += FRAME
+
+
+@dataclass
+class _Sent:
+    """What a board sends, and what happens to it.
+
+    Attributes:
+        index: of each frame that is sent at all.
+        frames: their bytes.
+        damages: what happens on the way.
+        allowed: how many of the frames may be missing.
+    """
+
+    index: list[int]
+    frames: list[bytes]
+    damages: list[Damage]
+    allowed: int
+
+
+def _damaged(choices: Choices) -> None:
+    from acquire.boards.cyton_frames import CytonParser
+    from acquire.boards.unwrap import CounterUnwrapper
+
+    with_clock = choices.below(4) > 0
+    plan = choices.take(8)
+    sent = _send(choices, with_clock=with_clock)
+    stream = Damage.all_done(b"".join(sent.frames), sent.damages)
+
+    def told() -> str:
+        return f"{sent.damages} in {sent.index}: {stream.hex()}"
+
+    parser = CytonParser(with_clock=with_clock)
+    unwrapper = CounterUnwrapper(250.0)
+    truth = {index: (frame[1], frame[2:26]) for index, frame in zip(sent.index, sent.frames, strict=True)}
+    ends = _arriving_ends(sent)
+    received, arrived, place = [], 0, 0
+    for piece in Choices(plan).cut(stream):
+        arrived += len(piece)
+        while place < len(ends) - 1 and ends[place] < arrived:
+            place += 1
+        received.extend(parser.feed(piece, (sent.index[place] + 1) * _PERIOD_MS * 1_000_000))
+    received.extend(parser.flush())
+    right = 0
+    for frame in received:
+        index = unwrapper.unwrap(frame.counter, host_ns=frame.host_ns, clock_ms=frame.clock_ms)
+        if truth.get(index) != (frame.raw[1], frame.raw[2:26]):
+            raise Finding(f"sample {index} is wrong: {frame.raw.hex()} was accepted with {told()}")
+        right += 1
+    lost = len(sent.frames) - right
+    if lost > sent.allowed:
+        raise Finding(f"{lost} samples were lost, and {sent.allowed} explained, with {told()}")
+
+
+def _arriving_ends(sent: _Sent) -> list[int]:
+    """Where each frame ends in the stream as it arrives."""
+    ends = []
+    for end in range(FRAME, FRAME * (len(sent.frames) + 1), FRAME):
+        ends.append(end + sum(len(damage.put) - damage.lost for damage in sent.damages if damage.at < end))
+    return ends
+
+
+def _send(choices: Choices, *, with_clock: bool) -> _Sent:
+    counter, clock_ms = choices.below(256), choices.one_of((0, 0xB0, 0xFFFFFFF0, 0x00C4C0A0, 0xA0A0C4C0))
+    tame = choices.flag()
+    index = 0
+    sent = _Sent([], [], [], 0)
+    n_frames = choices.between(8, 40)
+    spacing = 1 if with_clock else _SOUND_END
+    sound = 3
+    for place in range(n_frames):
+        aux = choices.take(2).ljust(2, b"\0") + struct.pack(">I", (clock_ms + index * _PERIOD_MS) % (1 << 32))
+        if not with_clock:
+            aux = b"\0" * 6 if tame else choices.take(6).ljust(6, b"\0")
+        stop = choices.between(0xC3, 0xC6) if with_clock else 0xC0
+        counts = choices.one_of((b"\xa0", b"\xc4", b"", b"")) * 24 or choices.take(24).ljust(24, b"\0")
+        sent.frames.append(_frame((counter + index) % 256, counts, aux, stop))
+        sent.index.append(index)
+        index += 1
+        if sound > 0 or place >= n_frames - _SOUND_END:
+            sound -= 1
+        elif choices.below(3) == 1:
+            jump = choices.flag()
+            if jump:
+                index += choices.one_of((1, 2, 255, 256, 257, 512, 1024)) if with_clock else choices.between(1, 40)
+            else:
+                _hit(choices, sent, place, with_clock=with_clock)
+            # What a jump of the counter means is told by the frame after it, so that one must come through.
+            sound = choices.between(spacing + jump, spacing + 3)
+    return sent
+
+
+def _hit(choices: Choices, sent: _Sent, place: int, *, with_clock: bool) -> None:
+    """Let something happen to the last frame that was sent, or right behind it."""
+    start, kind = place * FRAME, choices.below(6)
+    if kind == 0:  # bytes vanish
+        at = choices.below(FRAME)
+        n_bytes = choices.between(1, 40) if with_clock else choices.between(1, 32)
+        n_bytes = min(n_bytes, 2 * FRAME - at)
+        sent.damages.append(Damage(start + at, n_bytes, b""))
+        sent.allowed += (at + n_bytes - 1) // FRAME + 1
+    elif kind == 1:  # a byte more
+        sent.damages.append(Damage(start + choices.below(FRAME), 0, choices.take(1) or b"\0"))
+        sent.allowed += 1
+    elif kind == 2:  # noise between two frames
+        noise = choices.take(choices.between(1, 8)) or b"\0"
+        sent.damages.append(Damage(start + FRAME, 0, noise))
+        sent.allowed += len(noise)
+    elif kind == 3:  # the frame comes again
+        sent.damages.append(Damage(start + FRAME, 0, sent.frames[-1]))
+    else:  # a byte is changed that is no count's own
+        at = choices.one_of((0, FRAME - 1, 1, *(range(28, 32) if with_clock else (26,))))
+        sent.damages.append(Damage(start + at, 1, bytes([sent.frames[-1][at] ^ choices.between(1, 255)])))
+        sent.allowed += 1
+
+
+def _frame(counter: int, counts: bytes, aux: bytes, stop: int) -> bytes:
+    return b"\xa0" + bytes([counter]) + counts[:24].ljust(24, b"\0") + aux.ljust(6, b"\0") + bytes([stop])

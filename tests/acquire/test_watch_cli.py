@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+from waiting import wait_until
+
+from acquire.control import RecorderStatus, connect
+from acquire.launch import RecorderProcess, prepare, start_recorder
+from acquire.recording import open_recording
+from acquire.status_view import Alarm, clock, status_line, status_table
+from acquire.study import Study
+from acquire.watch_cli import app
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = 'title = "One"\n[[steps]]\nactivity = "rest"\ninstruction = "Sit."\nduration_s = 4\n'
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> str:
+    path = tmp_path / "one.toml"
+    path.write_text(SCRIPT, encoding="utf-8")
+    return str(path)
+
+
+@contextmanager
+def under_way(study: Study, script: str, board: str, subject: str = "S01") -> Iterator[RecorderProcess]:
+    recorder = start_recorder(prepare(study, subject=subject, board=board, protocol=script))
+    try:
+        wait_until(lambda: (status := recorder.status()) is not None and status.n_samples > 0)
+        yield recorder
+    finally:
+        if recorder.process.poll() is None:
+            recorder.process.kill()
+            recorder.wait(30)
+        recorder._hang_up()
+        for stream in (recorder.process.stdout, recorder._complaints):
+            if stream is not None and not stream.closed:
+                stream.close()
+
+
+def run(*arguments: object) -> tuple[int, str]:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, " ".join(result.output.split())
+
+
+def watching(study: Study) -> subprocess.Popen[str]:
+    """A viewer in a process of its own, that has begun."""
+    code = "from acquire.watch_cli import app; print('here', flush=True); app()"
+    watcher = subprocess.Popen(
+        [sys.executable, "-c", code, "watch", str(study.path)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert watcher.stdout is not None
+    assert watcher.stdout.readline() == "here\n"
+    return watcher
+
+
+def test_a_recorder_is_commanded_from_another_terminal(study: Study, script: str) -> None:
+    with under_way(study, script, "sim:") as recorder:
+        assert run("tell", study.path, "mark", "here it is")[1].startswith("sub-S01_ses-01_run-01: recording at 0:0")
+        assert "paused at" in run("tell", study.path, "pause")[1]
+        code, output = run("tell", study.path, "pause")
+        assert code == 2
+        assert "cannot be paused" in output
+        assert run("tell", study.path, "resume")[0] == 0
+        assert run("tell", study.path, "stop")[0] == 0
+        summary = recorder.result()
+    with open_recording(summary.path) as recording:
+        assert [event.text for event in recording.events if event.kind == "mark"] == ["here it is"]
+    assert summary.reason == "stopped by the operator"
+
+
+def test_what_cannot_be_told_is_one_sentence(study: Study, script: str) -> None:
+    assert "No recording is under way" in run("tell", study.path, "stop")[1]
+    assert "There is no command 'sotp'" in run("tell", study.path, "sotp")[1]
+    assert "A text goes with mark and note only" in run("tell", study.path, "stop", "now")[1]
+    assert "No recording is under way" in run("watch", study.path)[1]
+    # What a killed recorder leaves behind is nobody who could be told.
+    with under_way(study, script, "sim:") as recorder:
+        recorder.process.kill()
+        recorder.wait(30)
+        assert "No recording is under way" in run("tell", study.path, "stop")[1]
+
+
+def test_of_several_recordings_one_is_named(study: Study, script: str) -> None:
+    with under_way(study, script, "sim:"), under_way(study, script, "sim:?seed=2", "S02") as second:
+        assert "Several recordings are under way (sub-S01_ses-01_run-01, sub-S02" in run("tell", study.path, "pause")[1]
+        assert "there is sub-S01" in run("tell", study.path, "pause", "--recording", "sub-S03_ses-01_run-01")[1]
+        assert run("tell", study.path, "pause", "--recording", "sub-S02_ses-01_run-01")[0] == 0
+        assert (status := second.status()) is not None
+        assert status.state == "paused"
+
+
+def test_two_watch_to_the_end_and_are_told_where_the_file_is(study: Study, script: str) -> None:
+    with under_way(study, script, "sim:?speed=2") as recorder:
+        watchers = [watching(study), watching(study)]
+        outputs = [watcher.communicate(timeout=60)[0] for watcher in watchers]
+        assert recorder.result().complete
+    assert [watcher.returncode for watcher in watchers] == [0, 0]
+    assert all("its file is" in " ".join(output.split()) for output in outputs)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot send Ctrl-C to one process only")
+def test_a_viewer_that_leaves_does_not_end_the_recording(study: Study, script: str) -> None:
+    with under_way(study, script, "sim:") as recorder:
+        watcher = watching(study)
+        with connect(recorder.journal) as client:
+            wait_until(lambda: client.request("status").n_samples > 400)
+            watcher.send_signal(signal.SIGINT)
+            output = watcher.communicate(timeout=60)[0]
+            assert client.request("status").state in ("recording", "finishing")
+        assert recorder.result().complete
+    assert "You no longer watch sub-S01_ses-01_run-01" in " ".join(output.split())
+
+
+def test_a_watcher_is_told_when_the_recorder_died(study: Study, script: str) -> None:
+    with under_way(study, script, "sim:") as recorder:
+        watcher = watching(study)
+        with connect(recorder.journal) as client:
+            wait_until(lambda: client.request("status").n_samples > 400)
+        recorder.process.kill()
+        output = watcher.communicate(timeout=60)[0]
+    assert watcher.returncode == 2
+    assert "has gone without finishing" in " ".join(output.split())
+
+
+def test_the_bell_rings_once_for_each_stall() -> None:
+    class Bell(Console):
+        rung = 0
+
+        def bell(self) -> None:
+            self.rung += 1
+
+    console = Bell()
+    alarm = Alarm(console)
+    for state in ("recording", "stalled", "reconnecting", "stalled", "recording", "stalled"):
+        alarm(RecorderStatus(state=state))
+    assert console.rung == 2
+
+
+def test_all_that_is_wrong_is_shown() -> None:
+    status = RecorderStatus(
+        state="reconnecting",
+        n_samples=1000,
+        rate_hz=250.0,
+        stalled_s=3.0,
+        message="The port is gone; plug it in.",
+        gaps=1,
+        lost_samples=7,
+        bad_bytes=33,
+        reconnects=2,
+        disk_left_s=3700.0,
+        leads=({"lead": "I", "judgement": "bad", "words": "press on electrode RA", "heart_rate_bpm": None},),
+    )
+    console = Console(width=200)
+    with console.capture() as captured:
+        console.print(status_table(status))
+    shown = captured.get()
+    for words in (
+        "RECONNECTING: no samples for 3 s", "plug it in.", "7 samples lost in 1 gap(s)", "33 bad bytes",
+        "reached again 2", "room for 1:01:40", "lead I", "bad: press on electrode RA",
+    ):  # fmt: skip
+        assert words in shown
+    assert status_line(status) == "reconnecting at 0:00, 7 samples lost: The port is gone; plug it in."
+    assert [clock(s) for s in (0, 59.6, 3599, 3600, 90061)] == ["0:00", "1:00", "59:59", "1:00:00", "25:01:01"]
