@@ -101,7 +101,7 @@ def test_the_need_is_that_of_the_journal_twice(script: str) -> None:
     assert need.duration_s == 40
     # 3 counts of 4 bytes a sample, and 80 chunk records of 52 bytes a second.
     assert need.journal_bytes == need.recording_bytes == 40 * (250 * 12 + 80 * 52)
-    assert need.bytes_per_s == 2 * (250 * 12 + 100 * 52)
+    assert need.bytes_per_s == 2 * (250 * 12 + 80 * 52)
 
 
 def test_the_need_is_above_what_a_recording_really_takes(study: Study, script: str) -> None:
