@@ -205,7 +205,7 @@ def _finish(writer: JournalWriter, recording: Path, reason: str) -> RecordingSum
             # The disk gave back something else than was written: what it still has may be wanted.
             keep_evidence(journal)
         else:
-            discard(journal)
+            doubts = tuple(filter(None, [discard(journal)]))
         return summary_of(recording, content, reason=reason, doubts=doubts)
     except TrileadError as error:
         raise RecorderError(

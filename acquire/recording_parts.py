@@ -58,9 +58,9 @@ def read_header(file: h5py.File) -> Header:
         if field.name in _JSON_FIELDS:
             values[field.name] = _read_json(field.name, value)
         elif field.name in ("run", "mains_hz"):
-            values[field.name] = int(_scalar(field.name, value, np.integer))
+            values[field.name] = int(_scalar(field.name, value, np.int64))
         elif field.name.endswith("_hz"):
-            values[field.name] = float(_scalar(field.name, value, np.floating))
+            values[field.name] = float(_scalar(field.name, value, np.float64))
         else:
             values[field.name] = str(_scalar(field.name, value, str))
     return Header(**values)
@@ -141,7 +141,7 @@ def read_channels(file: h5py.File) -> tuple[Channel, ...]:
             raise RecordingFault(
                 f"/signal has {signal.shape[1]} columns, but its attribute {name} has shape {np.shape(column)}"
             )
-        wanted = str if name in ("names", "units") else np.floating
+        wanted = str if name in ("names", "units") else np.float64
         if not all(isinstance(entry, wanted) for entry in column):
             raise RecordingFault(f"the attribute {name} of /signal is of the wrong type")
         columns.append(column)
@@ -219,7 +219,7 @@ def _rows(file: h5py.File, name: str, kind: type[RecordedEvent] | type[Gap]) -> 
         row: dict[str, Any] = {}
         for field in fields(kind):
             value = record[field.name]
-            if field.type == "int" and isinstance(value, np.integer):
+            if field.type == "int" and isinstance(value, np.int64):
                 row[field.name] = int(value)
             elif field.type == "str" and isinstance(value, bytes):
                 row[field.name] = value.decode("utf-8")

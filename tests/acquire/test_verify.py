@@ -116,6 +116,10 @@ CHANGES: list[tuple[Change, list[str]]] = [
     (_attribute("\x1b[31mred\n", "x"), ["header field '\\x1b[31mred\\n' was added"]),
     (lambda file: file.attrs.__delitem__("operator"), ["header field operator is missing"]),
     (
+        lambda file: file["signal"].attrs.__setitem__("gain", np.array([0.5, 0.25], dtype=np.float32)),
+        ["what is said of the channels cannot be read (the attribute gain of /signal is of the wrong type)"],
+    ),
+    (
         lambda file: file["signal"].attrs.__setitem__("gain", np.array([0.5, 0.3])),
         ["name, unit, gain or offset of channel 2 (two) was changed"],
     ),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import json
 import os
+import struct
 import sys
+import zlib
 from collections.abc import Callable
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -19,6 +21,7 @@ from independent_reader import FormatError, read_journal, read_recording, seal
 
 import acquire.journal
 from acquire.content import RecordingContent
+from acquire.errors import JournalError
 from acquire.finish import build_content
 from acquire.journal_write import JournalWriter
 from acquire.launch import record_headless
@@ -179,6 +182,101 @@ def test_a_recovered_journal_gets_its_gaps_and_a_stop_as_told(tmp_path: Path, re
     assert (recording.changed, recording.report and recording.report["ending"]) == ([], journal.ending)
 
 
+def _record(kind: int, number: int, payload: bytes) -> bytes:
+    checked = struct.pack("<III", kind, len(payload), number)
+    return b"tlJ1" + checked + struct.pack("<I", zlib.crc32(checked + payload)) + payload
+
+
+def _chunk(index: int, n_rows: int, *, reserved: int = 0, told: int | None = None) -> tuple[int, bytes]:
+    head = struct.pack("<qqqII", index, 10**9, -1, n_rows if told is None else told, reserved)
+    return independent_reader.CHUNK, head + np.arange(3 * n_rows, dtype="<i4").tobytes()
+
+
+def _event(**columns: object) -> tuple[int, bytes]:
+    return independent_reader.EVENT, json.dumps({**EVENT, "kind": "mark", "text": "", "index": 0, **columns}).encode()
+
+
+CLOSE = independent_reader.CLOSE, b'{"reason": "enough", "link": {"received_bytes": 1}}'
+DAY = 86_400 * 250
+
+
+@pytest.mark.parametrize(
+    ("records", "n_whole"),
+    [
+        pytest.param([_chunk(0, 5), CLOSE], 2, id="all is right"),
+        pytest.param([_chunk(0, 5, reserved=7), CLOSE], 2, id="what is reserved is used"),
+        pytest.param([_chunk(0, 5), CLOSE, _chunk(5, 5)], 2, id="something behind the CLOSE"),
+        pytest.param([_chunk(0, 5), (independent_reader.HEADER, b"{}"), CLOSE], 1, id="a second HEADER"),
+        pytest.param([_chunk(0, 5), (5, b""), CLOSE], 1, id="an unknown kind"),
+        pytest.param([_chunk(0, 5), (independent_reader.EVENT, b"[]"), CLOSE], 1, id="an EVENT that is no object"),
+        pytest.param([_chunk(0, 5), (independent_reader.EVENT, b"\xff{"), CLOSE], 1, id="an EVENT that is no text"),
+        pytest.param([_chunk(0, 5), (independent_reader.CLOSE, b"7")], 1, id="a CLOSE that is no object"),
+        pytest.param([_chunk(0, 5), _chunk(5, 5, told=4), CLOSE], 1, id="a CHUNK of another length"),
+        pytest.param([_chunk(0, 5), _chunk(5, 0), CLOSE], 1, id="a CHUNK of no rows"),
+        pytest.param([_chunk(0, 5), _chunk(-1, 5), CLOSE], 1, id="a negative index"),
+        pytest.param([_chunk(0, 5), _chunk(2**62, 5), CLOSE], 1, id="an absurd index"),
+        pytest.param([_chunk(0, 5), (independent_reader.CHUNK, b"short"), CLOSE], 1, id="a CHUNK without its head"),
+        pytest.param([_chunk(0, 5), _chunk(4, 5), _chunk(9, 5), CLOSE], 4, id="a chunk before the end of another"),
+        pytest.param([_chunk(0, 5), _chunk(5 + DAY + 1, 5), _chunk(9, 5), CLOSE], 4, id="a gap of more than a day"),
+        pytest.param([_chunk(3, 5), _event(index=0, kind="gap")], 2, id="a gap whose event says nothing"),
+        pytest.param(
+            [
+                _event(uuid="1", index=0, kind="gap", text="first"),
+                _event(uuid="2", index=0, kind="gap", text="second"),
+                _event(uuid="3", index=1, kind="gap", text="where no gap begins"),
+                _chunk(3, 5),
+            ],
+            4,
+            id="several gap events",
+        ),
+        pytest.param(
+            [
+                _chunk(0, 5),
+                _event(index=6),
+                _event(index=-1),
+                _event(index=1.0),
+                _event(index=True),
+                _event(uuid=""),
+                _event(more=1),
+                _event(step=2**63),
+                _event(uuid="a", text="kept \0\ud83d" + "x" * 10_000, index=5, activity="walk", step=3, host_ns=10**10),
+                _event(uuid="a", text="left out"),
+            ],
+            10,
+            id="events that no recording can have",
+        ),
+        pytest.param([_chunk(0, 5), (independent_reader.CLOSE, b'{"reason": ""}')], 2, id="a CLOSE without a reason"),
+        pytest.param([], 0, id="a HEADER and nothing else"),
+    ],
+)
+def test_two_readers_keep_the_same_of_a_journal_that_is_not_right(
+    study: Study, recorded: Recorded, records: list[tuple[int, bytes]], n_whole: int
+) -> None:
+    path = study.journal_path("S01", "01", 1)
+    header = json.dumps({"journal_version": 1, **acquire.journal.read_journal(recorded.journal).header}).encode()
+    parts = [_record(kind, number, payload) for number, (kind, payload) in enumerate([(1, header), *records])]
+    path.write_bytes(b"".join(parts))
+    read = read_journal(path)
+    assert read.whole_bytes == sum(map(len, parts[: n_whole + 1]))
+    _assert_same_journal(read, acquire.journal.read_journal(path))
+    recording = read_recording(recover(study, path).path)
+    for part in ("channels", "valid", "gaps", "events", "protocol_text"):
+        assert getattr(read, part) == getattr(recording, part)
+    np.testing.assert_array_equal(read.samples, recording.samples, strict=True)
+    assert recording.report is not None
+    assert (recording.report["ending"], recording.report["link"], recording.changed) == (read.ending, None, [])
+
+
+@pytest.mark.parametrize("first", [(1, b"[]"), (1, b"{"), (2, b"{}"), (1, b'{"journal_version": 2}')])
+def test_a_journal_without_its_header_is_read_by_nobody(tmp_path: Path, first: tuple[int, bytes]) -> None:
+    path = tmp_path / "a.journal"
+    path.write_bytes(_record(first[0], 0, first[1]))
+    with pytest.raises(FormatError, match="HEADER"):
+        read_journal(path)
+    with pytest.raises(JournalError):
+        acquire.journal.read_journal(path)
+
+
 @pytest.mark.parametrize("share", [0.3, 0.5, 0.77, 0.999])
 @pytest.mark.parametrize("tail", [b"", bytes(4096), b"tlJ1" + bytes(100)])
 def test_a_torn_journal_is_read_up_to_the_tear(tmp_path: Path, recorded: Recorded, share: float, tail: bytes) -> None:
@@ -215,7 +313,7 @@ def _sample(file: h5py.File) -> None:
     file["signal"][777, 1] += 1
 
 
-def _event(file: h5py.File) -> None:
+def _one_event(file: h5py.File) -> None:
     events = file["events"][()]
     events["activity"][1] = "jog"
     file["events"][...] = events
@@ -251,7 +349,7 @@ def _protocol(file: h5py.File) -> None:
     ("change", "named"),
     [
         (_sample, "signal/750:1000"),
-        (_event, "events/1"),
+        (_one_event, "events/1"),
         (_header, "header/subject"),
         (_rate, "header/fitted_rate_hz"),
         (_gain, "channels/2"),
