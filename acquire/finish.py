@@ -24,6 +24,7 @@ from acquire.report import RecordingReport, make_report
 from acquire.samples import Samples, rows_of
 
 __all__ = [
+    "LOST_SAMPLES",
     "MAX_GAP_S",
     "RecordingSummary",
     "build_content",

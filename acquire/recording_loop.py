@@ -18,7 +18,7 @@ from acquire.content import RecordedEvent
 from acquire.control import MAX_TEXT, Command, ControlServer, RecorderStatus
 from acquire.disk import DiskWatch
 from acquire.errors import BoardError, JournalError
-from acquire.finish import MAX_GAP_S
+from acquire.finish import LOST_SAMPLES, MAX_GAP_S
 from acquire.journal_write import JournalWriter
 from acquire.link_watch import LinkWatch
 from acquire.names import without_folders
@@ -31,7 +31,6 @@ __all__ = ["Recorder"]
 READ_TIMEOUT_S = 0.1
 LONGEST_READ_S = 1.0
 SHOW_INTERVAL_S = 0.2
-UNKNOWN_CAUSE = "the board's sample counter jumped: samples were lost on the way"
 WAITED = "no samples: the protocol waited"
 
 
@@ -154,7 +153,7 @@ class Recorder:
         if lost:
             self._gaps += 1
             self._lost += lost
-            self._note(before, "gap", chunk.cause or UNKNOWN_CAUSE)
+            self._note(before, "gap", chunk.cause or LOST_SAMPLES)
         if self._noticed:
             self._noticed = False
             self._note(chunk.index, "board", f"samples come again after {self._link.silent_s:.1f} s")

@@ -51,7 +51,6 @@ class Case:
     pattern: Pattern = "ecg"
     rate_ppm: float = 0.0
     clock_ppm: float = 0.0
-    has_clock: bool = True
 
 
 def each_offset(*, lost: bool) -> tuple[Fault, ...]:
@@ -143,12 +142,6 @@ def fault_cases() -> list[Case]:
             clock_ppm=-5000,
             faults=(LostFrames(at=AT, samples=1024),),
             until=AT + 1024 + AFTER,
-        ),
-        Case(
-            name="no clock, 512 lost",
-            has_clock=False,
-            faults=(LostFrames(at=AT, samples=512),),
-            until=AT + 512 + AFTER,
         ),
         Case(name="dongle without board", refused=BoardErrorReason.NO_BOARD),
     ]

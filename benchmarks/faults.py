@@ -63,7 +63,6 @@ class TapedCyton(CytonDouble):
             pattern=case.pattern,
             rate_ppm=case.rate_ppm,
             clock_ppm=case.clock_ppm,
-            has_clock=case.has_clock,
             no_board=case.refused is not None,
             faults=case.faults,
         )
@@ -208,8 +207,7 @@ def run_brainflow(case: Case, folder: Path) -> Outcome:
             return Outcome(words=f"refused: {error}".partition(" unable")[0].partition(":17")[0])
         try:
             # Not its habit, but only so are the bytes the same.
-            if case.has_clock:
-                board.config_board("<")
+            board.config_board("<")
             board.start_stream()
             limit_s = time.monotonic() + _LIMIT_S
             while device.index < case.until and time.monotonic() < limit_s:

@@ -1,8 +1,8 @@
 """The Cyton's bytes under the fuzzer: `acquire.boards.cyton_frames` and `acquire.boards.unwrap` together.
 
 What is promised: no sample that differs from the one sent at its index is accepted, whatever bytes are lost, put in
-between or changed, as long as they are none of a count's own; at most one sample is lost for each of them; lost frames
-show with their exact number.
+between or changed, as long as they are none of a count's own; at most one sample is lost for each of them, and of bytes
+lost in a row no more than the samples that they touch and the one behind; lost frames show with their exact number.
 """
 
 from __future__ import annotations
@@ -84,24 +84,17 @@ def _damaged(choices: Choices) -> None:
     from acquire.boards.cyton_frames import CytonParser
     from acquire.boards.unwrap import CounterUnwrapper
 
-    with_clock = choices.below(4) > 0
     plan = choices.take(8)
-    sent = _send(choices, with_clock=with_clock)
+    sent = _send(choices)
     stream = Damage.all_done(b"".join(sent.frames), sent.damages)
 
     def told() -> str:
         return f"{sent.damages} in {sent.index}: {stream.hex()}"
 
-    parser = CytonParser(with_clock=with_clock)
+    parser = CytonParser()
     unwrapper = CounterUnwrapper(250.0)
     truth = {index: (frame[1], frame[2:26]) for index, frame in zip(sent.index, sent.frames, strict=True)}
-    ends = _arriving_ends(sent)
-    received, arrived, place = [], 0, 0
-    for piece in Choices(plan).cut(stream):
-        arrived += len(piece)
-        while place < len(ends) - 1 and ends[place] < arrived:
-            place += 1
-        received.extend(parser.feed(piece, (sent.index[place] + 1) * _PERIOD_MS * 1_000_000))
+    received = [frame for piece in Choices(plan).cut(stream) for frame in parser.feed(piece, 0)]
     received.extend(parser.flush())
     right = 0
     for frame in received:
@@ -114,27 +107,15 @@ def _damaged(choices: Choices) -> None:
         raise Finding(f"{lost} samples were lost, and {sent.allowed} explained, with {told()}")
 
 
-def _arriving_ends(sent: _Sent) -> list[int]:
-    """Where each frame ends in the stream as it arrives."""
-    ends = []
-    for end in range(FRAME, FRAME * (len(sent.frames) + 1), FRAME):
-        ends.append(end + sum(len(damage.put) - damage.lost for damage in sent.damages if damage.at < end))
-    return ends
-
-
-def _send(choices: Choices, *, with_clock: bool) -> _Sent:
+def _send(choices: Choices) -> _Sent:
     counter, clock_ms = choices.below(256), choices.one_of((0, 0xB0, 0xFFFFFFF0, 0x00C4C0A0, 0xA0A0C4C0))
-    tame = choices.flag()
     index = 0
     sent = _Sent([], [], [], 0)
     n_frames = choices.between(8, 40)
-    spacing = 1 if with_clock else _SOUND_END
-    sound = 3
+    sound = 2
     for place in range(n_frames):
         aux = choices.take(2).ljust(2, b"\0") + struct.pack(">I", (clock_ms + index * _PERIOD_MS) % (1 << 32))
-        if not with_clock:
-            aux = b"\0" * 6 if tame else choices.take(6).ljust(6, b"\0")
-        stop = choices.between(0xC3, 0xC6) if with_clock else 0xC0
+        stop = choices.between(0xC3, 0xC6)
         counts = choices.one_of((b"\xa0", b"\xc4", b"", b"")) * 24 or choices.take(24).ljust(24, b"\0")
         sent.frames.append(_frame((counter + index) % 256, counts, aux, stop))
         sent.index.append(index)
@@ -142,26 +123,32 @@ def _send(choices: Choices, *, with_clock: bool) -> _Sent:
         if sound > 0 or place >= n_frames - _SOUND_END:
             sound -= 1
         elif choices.below(3) == 1:
-            jump = choices.flag()
-            if jump:
-                index += choices.one_of((1, 2, 255, 256, 257, 512, 1024)) if with_clock else choices.between(1, 40)
+            touched = 0
+            if choices.flag():
+                index += choices.one_of((1, 2, 255, 256, 257, 512, 1024))
             else:
-                _hit(choices, sent, place, with_clock=with_clock)
-            # What a jump of the counter means is told by the frame after it, so that one must come through.
-            sound = choices.between(spacing + jump, spacing + 3)
+                touched = _hit(choices, sent, place)
+            # What a jump of the counter means is told by a frame after it, so one must come through.
+            sound = choices.between(1, 4) + touched
     return sent
 
 
-def _hit(choices: Choices, sent: _Sent, place: int, *, with_clock: bool) -> None:
-    """Let something happen to the last frame that was sent, or right behind it."""
+def _hit(choices: Choices, sent: _Sent, place: int) -> int:
+    """Let something happen to the last frame that was sent, or right behind it.
+
+    Returns:
+        How many frames behind it that touches as well.
+    """
     start, kind = place * FRAME, choices.below(6)
     if kind == 0:  # bytes vanish
         at = choices.below(FRAME)
-        n_bytes = choices.between(1, 40) if with_clock else choices.between(1, 32)
-        n_bytes = min(n_bytes, 2 * FRAME - at)
+        n_bytes = choices.between(1, 100)
         sent.damages.append(Damage(start + at, n_bytes, b""))
-        sent.allowed += (at + n_bytes - 1) // FRAME + 1
-    elif kind == 1:  # a byte more
+        touched = (at + n_bytes - 1) // FRAME
+        # Of more bytes than one, the frame behind them may be given up: it may be put together of two.
+        sent.allowed += touched + (2 if n_bytes > 1 else 1)
+        return touched
+    if kind == 1:  # a byte more
         sent.damages.append(Damage(start + choices.below(FRAME), 0, choices.take(1) or b"\0"))
         sent.allowed += 1
     elif kind == 2:  # noise between two frames
@@ -171,9 +158,10 @@ def _hit(choices: Choices, sent: _Sent, place: int, *, with_clock: bool) -> None
     elif kind == 3:  # the frame comes again
         sent.damages.append(Damage(start + FRAME, 0, sent.frames[-1]))
     else:  # a byte is changed that is no count's own
-        at = choices.one_of((0, FRAME - 1, 1, *(range(28, 32) if with_clock else (26,))))
+        at = choices.one_of((0, FRAME - 1, 1, *range(26, 32)))
         sent.damages.append(Damage(start + at, 1, bytes([sent.frames[-1][at] ^ choices.between(1, 255)])))
         sent.allowed += 1
+    return 0
 
 
 def _frame(counter: int, counts: bytes, aux: bytes, stop: int) -> bytes:

@@ -39,7 +39,7 @@ EXAMPLE = "cyton:/dev/ttyUSB0?gain=12&leads=I,II,III"
 _DEFAULT_LEADS: tuple[str, ...] = ("I", "II", "III")
 _LISTEN_S = 0.4
 _SETTLE_S = 0.1
-"""After a silence that a clock must judge: what was held back on the way comes within so much."""
+"""After a board began anew, so that the computer's clock judges the gap: what was held back comes within so much."""
 
 RADIO = "lost between board and dongle: the counter jumped"
 WIRE = "bytes were lost or corrupt between board and computer"
@@ -82,7 +82,6 @@ class CytonBoard(Board):
         self._link: SerialLink | None = None
         self._streaming = False
         self._fault: BoardError | None = None  # what the link said last, told when all before it was handed over
-        self._with_clock = False
         self._received_before = 0  # over links that are closed
         self._reconnects = 0
         self._begin()
@@ -95,7 +94,7 @@ class CytonBoard(Board):
         self._port = find_port(self._target, guess="cyton", address=self.address)
         self._link = SerialLink(self._port.device, baud=BAUD, address=self.address)
         try:
-            firmware = self._configure(self._link)
+            firmware = self._talk(self._link).configure()
         except BaseException:
             self.close()
             raise
@@ -108,8 +107,7 @@ class CytonBoard(Board):
             channels=tuple(Channel(name=name, gain=says.gain_mv(self._gain)) for name in names),
             montage={lead: {name: 1.0} for lead, name in zip(self._leads, names, strict=True)},
             dtype="int32",
-            loss_detection="sample counter modulo 256 and "
-            + ("board clock" if self._with_clock else "the computer's clock: the board's firmware sends none"),
+            loss_detection="sample counter modulo 256 and board clock",
             rails=(-says.LARGEST_COUNT - 1, says.LARGEST_COUNT),
         )
 
@@ -152,7 +150,7 @@ class CytonBoard(Board):
                 raise
         if not self._flows(_LISTEN_S) and self._has_stopped(link):
             self._parser.interrupted()
-            self._configure(link)
+            self._talk(link).configure()
             self._parser.restart()
             self._unwrapper.restart()
             self._why_missing = RESTARTED
@@ -201,17 +199,13 @@ class CytonBoard(Board):
                 BoardErrorReason.WRONG_STATE,
                 "cannot measure its electrodes while it streams; do so before the recording",
             )
-        return self._talk(link).check_contact(with_clock=self._with_clock)
-
-    def _configure(self, link: SerialLink) -> str:
-        firmware, self._with_clock = self._talk(link).configure()
-        return firmware
+        return self._talk(link).check_contact()
 
     def _begin(self) -> None:
-        self._parser = CytonParser(with_clock=self._with_clock)
+        self._parser = CytonParser()
         self._unwrapper = CounterUnwrapper(says.RATE_HZ)
         self._pending: deque[_Sample] = deque()
-        self._held: list[Frame] = []  # what came right after a silence that a clock must judge
+        self._held: list[Frame] = []  # what came first from a board that began anew
         self._held_until_ns = 0
         self._reached = 0  # end of the last chunk
         self._handed_s = 0.0  # when that was handed over
@@ -250,7 +244,7 @@ class CytonBoard(Board):
     def _take(self, frame: Frame) -> None:
         if self._held:
             self._held.append(frame)
-        elif self._unwrapper.in_doubt(frame.host_ns, frame.clock_ms):
+        elif self._unwrapper.in_doubt:
             self._held.append(frame)
             self._held_until_ns = frame.host_ns + round(_SETTLE_S * 1e9)
         else:
@@ -306,7 +300,7 @@ class CytonBoard(Board):
 
     def _has_stopped(self, link: SerialLink) -> bool:
         """Ask a silent board whether it streams; False when samples come meanwhile."""
-        for pieces in self._talk(link).probe(with_clock=self._with_clock):
+        for pieces in self._talk(link).probe():
             for data, host_ns in pieces:
                 for frame in self._parser.feed(data, host_ns):
                     self._take(frame)

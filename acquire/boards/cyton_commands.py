@@ -16,6 +16,7 @@ from acquire.errors import BoardErrorReason
 
 __all__ = [
     "ANSWER_END",
+    "CLOCK_IS_ON",
     "CLOCK_ON",
     "GAINS",
     "GOOD_OHMS",
@@ -41,6 +42,7 @@ GOOD_OHMS = 200_000.0
 
 START, STOP, RESET, CLOCK_ON = b"b", b"s", b"v", b"<"
 ANSWER_END = b"$$$"
+CLOCK_IS_ON = "Time stamp ON"
 
 _REFERENCE_MV = 4500.0
 _LEAD_OFF_A = 6e-9
@@ -77,9 +79,7 @@ def failure(text: str) -> Clause | None:
             "the dongle is there but the board does not answer it; switch the board on (to PC), charge its battery,"
             " bring it nearer, and check that both are on the same radio channel"
         )
-    if "Failure" in text and any(
-        word in text for word in ("System is Down", "radio", "Radio", "channel number", "reach")
-    ):
+    if "Failure" in text and any(word in text for word in _RADIO_WORDS):
         return BoardErrorReason.RADIO, (
             f"its radio says {_quoted(text)}; bring board and dongle together, switch both off and on, and see that no"
             " other 2.4 GHz device is in the way"

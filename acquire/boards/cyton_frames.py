@@ -12,7 +12,7 @@ stream, its counter and its clock. A frame right behind a good one whose counter
 nothing waits for a next header that has not come yet; anything less fitting waits for a witness, a later frame whose
 counter and clock go on from its own. After bytes were lost the next frame is looked for among the bytes at hand, so a
 lost or corrupt byte costs its own sample and no other. What no reader of this stream can see is a corrupt byte within
-a count, and 256 times 33 bytes lost from within one frame to the same place in another: it is a sample like any other.
+a count, and a loss from within one frame to the same place in the 256th after it: it is a sample like any other.
 """
 
 from __future__ import annotations
@@ -39,8 +39,12 @@ _JITTER_MS = 2.5
 _CLOCK_ERROR = 0.005
 _TRUSTED_GAP_MS = 200
 """After a longer loss the clock's own error hides whether head and tail are of one frame; a witness must tell."""
+_WORST_CLOCK_ERROR = 0.03
+"""No board's clock runs further off its samples than this."""
 _WITNESSES = 3
-"""How many frames on a witness is looked for: any fault of the next one leaves one."""
+"""Within so many frames a witness is looked for: any fault of the next one leaves one."""
+_WITNESS_STEPS = 8
+_TORN_STEPS = 50
 _REMEMBERED = 8
 
 
@@ -123,6 +127,8 @@ class CytonParser:
 
     def _forget(self) -> None:
         self._counter = self._clock_ms = -1  # of the last good frame
+        self._torn = 0  # how far on the frame is whose head came in its place, and whose tail did not; 0 for none
+        self._torn_end = 0  # the byte that it would end before, had it lost a single one
         self._in_step = False  # whether the buffer begins right behind a good frame
         self._noise = False
         self._recent: deque[bytes] = deque(maxlen=_REMEMBERED)
@@ -142,6 +148,7 @@ class CytonParser:
                     break
                 if verdict is _Verdict.BAD:
                     self._in_step = False
+                    self._tear(at)
                     self._noise = True
                     self.resyncs += 1
                     self.bad_bytes += 1
@@ -169,6 +176,7 @@ class CytonParser:
         end = self._gone + at + FRAME_BYTES
         while self._stamps[0][0] < end:
             self._stamps.popleft()
+        self._torn = 0
         self._counter = raw[1]
         self._clock_ms = self._clock_at(at)
         if verdict is _Verdict.GOOD_BUT_CLOCK:
@@ -182,10 +190,9 @@ class CytonParser:
         """Judge the frame that stands right behind a good one."""
         if not self._framed(at):
             return _Verdict.BAD
-        counter, clock_ms = self._buffer[at + 1], self._clock_at(at)
-        if _apart(self._clock_ms, clock_ms, 1):
+        if _apart(self._clock_ms, self._clock_at(at), 1):
             # A counter that does not go on where the clock does is corrupt.
-            return _Verdict.GOOD if (counter - self._counter) % 256 == 1 else _Verdict.BAD
+            return _Verdict.GOOD if self._step(at) == 1 else _Verdict.BAD
         if self._fits(at):
             return _Verdict.GOOD
         return self._judge_by_witness(at, last)
@@ -195,20 +202,24 @@ class CytonParser:
 
         Many samples were lost; or its clock is corrupt; or it is put together from the beginning of one frame and the
         end of another, all between them being lost: then its counter is too early for its clock, and no later frame
-        goes on from both.
+        goes on from both, but one that such a loss has struck as well.
         """
         buffer = self._buffer
-        next_at, end = at + FRAME_BYTES, at + (_WITNESSES + 1) * FRAME_BYTES
+        next_at, end = at + FRAME_BYTES, at + (1 + _WITNESSES) * FRAME_BYTES
         if bytes(buffer[at:next_at]) in self._recent:
             return _Verdict.REPEATED
-        if self._counter >= 0 and self._in_step and self._framed(next_at):
+        if self._in_step and not last and len(buffer) < next_at + FRAME_BYTES:
+            return _Verdict.UNKNOWN
+        if self._in_step and self._framed(next_at):
             follows = (buffer[next_at + 1] - buffer[at + 1]) % 256 == 1
-            if follows and (buffer[at + 1] - self._counter) % 256 and self._fits(next_at):
+            if follows and self._step(at) > 0 and self._fits(next_at):
                 return _Verdict.GOOD_BUT_CLOCK
+        if not self._possible(at):
+            return _Verdict.BAD
         place = next_at
         while (place := buffer.find(_START, place, end - FRAME_BYTES + 1)) >= 0:
             ahead = (buffer[place + 1] - buffer[at + 1]) % 256 if self._framed(place) else 0
-            if 1 <= ahead <= _WITNESSES and _apart(self._clock_at(at), self._clock_at(place), ahead):
+            if 0 < ahead <= _WITNESS_STEPS and _apart(self._clock_at(at), self._clock_at(place), ahead):
                 return _Verdict.GOOD
             place += 1
         return _Verdict.BAD if last or len(buffer) >= end else _Verdict.UNKNOWN
@@ -225,13 +236,31 @@ class CytonParser:
         while (at := buffer.find(_START, at)) >= 0 and not 0 <= held <= at - FRAME_BYTES:
             if at + FRAME_BYTES > len(buffer):
                 return (held, held_verdict) if held >= 0 else (at, _Verdict.UNKNOWN)
-            if self._framed(at):
+            if self._framed(at) and not self._spliced(at):
                 if self._fits(at):
                     return at, _Verdict.GOOD
                 if held < 0 and (verdict := self._judge_by_witness(at, last)) is not _Verdict.BAD:
                     held, held_verdict = at, verdict
             at += 1
         return (held, held_verdict) if held >= 0 else (len(buffer), _Verdict.UNKNOWN)
+
+    def _tear(self, at: int) -> None:
+        """Remember the head of a frame that is none."""
+        self._torn = 0
+        if self._buffer[at] == _START and len(self._buffer) > at + 1 and self._step(at) <= _TORN_STEPS:
+            whole = self._framed(at) and _apart(self._clock_ms, self._clock_at(at), 1)  # but for its counter
+            self._torn = 0 if whole else self._step(at)
+        self._torn_end = self._gone + at + FRAME_BYTES - 1
+
+    def _spliced(self, at: int) -> bool:
+        """Whether a frame after a torn one may be made of bytes from before and behind the place of the fault.
+
+        Before that place is all that begins before the torn frame should end; where more than a single byte is gone,
+        a sound frame may begin there as well, and is given up. Behind it, the bytes put in may have ended in a head.
+        """
+        if not self._torn:
+            return False
+        return self._gone + at < self._torn_end or self._torn == self._step(at) == 1
 
     def _framed(self, at: int) -> bool:
         buffer = self._buffer
@@ -241,10 +270,20 @@ class CytonParser:
 
     def _fits(self, at: int) -> bool:
         """Whether a frame's counter and clock tell of the same short loss since the last good frame, or of none."""
-        step = (self._buffer[at + 1] - self._counter) % 256
-        if self._counter < 0 or step == 0:
-            return False
-        return _apart(self._clock_ms, self._clock_at(at), step)
+        return self._counter >= 0 and self._step(at) > 0 and _apart(self._clock_ms, self._clock_at(at), self._step(at))
+
+    def _possible(self, at: int) -> bool:
+        """Whether a frame's counter and clock may tell of the same loss, be it 256 samples and more, of a bad clock."""
+        if self._counter < 0:
+            return True
+        passed_ms = (self._clock_at(at) - self._clock_ms) % _WRAP_MS
+        step = self._step(at)
+        step += 256 * max(0, round((passed_ms / _PERIOD_MS - step) / 256))
+        return step > 0 and abs(passed_ms - step * _PERIOD_MS) <= _JITTER_MS + _WORST_CLOCK_ERROR * passed_ms
+
+    def _step(self, at: int) -> int:
+        """How far a frame's counter is from the last good one's."""
+        return (self._buffer[at + 1] - self._counter) % 256
 
     def _clock_at(self, at: int) -> int:
         return int.from_bytes(self._buffer[at + 28 : at + 32], "big")

@@ -40,11 +40,11 @@ class CytonTalk:
         self._gain = gain
         self._leads = leads
 
-    def configure(self) -> tuple[str, bool]:
+    def configure(self) -> str:
         """Reset the board, check what it is, set its channels and switch its clock on.
 
         Returns:
-            The firmware's version, and whether frames will carry the board's clock.
+            The firmware's version.
 
         Raises:
             BoardError: it does not answer, is no Cyton or not one that can be used, or refuses a setting.
@@ -63,10 +63,10 @@ class CytonTalk:
         for channel in range(1, N_CHANNELS + 1):
             command = says.channel_command(channel, gain=self._gain, on=channel <= len(self._leads))
             self._tell(command, f"the settings of channel {channel}")
-        with_clock = "Time stamp ON" in (self._ask(says.CLOCK_ON, _ANSWER_S) or "")
-        return says.firmware_of(text), with_clock
+        self._switch_clock_on()
+        return says.firmware_of(text)
 
-    def check_contact(self, *, with_clock: bool) -> tuple[Contact, ...]:
+    def check_contact(self) -> tuple[Contact, ...]:
         """Measure each electrode's impedance with the board's own current, one after the other; 1.5 s each.
 
         Raises:
@@ -78,14 +78,14 @@ class CytonTalk:
                 current_on = says.lead_off_command(channel, positive=sign == "+", negative=sign == "-")
                 self._tell(current_on, "the lead-off test")
                 try:
-                    frames = self._sample(with_clock=with_clock)
+                    frames = self._sample()
                 finally:
                     self._tell(says.lead_off_command(channel), "the end of the lead-off test")
                 ohms = says.contact_ohms(channel_counts(frames)[:, channel - 1], gain=self._gain)
                 contacts.append(_contact(f"CH{channel} (lead {lead}) {sign}", ohms))
         return tuple(contacts)
 
-    def probe(self, *, with_clock: bool) -> Iterator[list[tuple[bytes, int]]]:
+    def probe(self) -> Iterator[list[tuple[bytes, int]]]:
         """Ask a silent board how it is, handing on what comes meanwhile; ends when it says that it does not stream.
 
         The question changes nothing on a board that streams, which carries it out without a word. The caller breaks
@@ -94,7 +94,7 @@ class CytonTalk:
         Raises:
             BoardError: there is no board, or no answer.
         """
-        self._link.write(says.CLOCK_ON if with_clock else says.REPORT)
+        self._link.write(says.CLOCK_ON)
         said = bytearray()
         deadline_s = time.monotonic() + _ANSWER_S
         while says.ANSWER_END not in said:
@@ -132,6 +132,21 @@ class CytonTalk:
             f"refused {what} ({command.decode()}: {ascii(' '.join(text.split()))[:100]}); update its firmware",
         )
 
+    def _switch_clock_on(self) -> None:
+        """Have each frame carry the board's clock; silence is an answer too, of firmware that knows no clock."""
+        for _ in range(_TRIES):
+            text = self._ask(says.CLOCK_ON, _ANSWER_S) or ""
+            if says.CLOCK_IS_ON in text:
+                return
+            if clause := says.failure(text):
+                raise self._error(*clause)
+            self.drain()
+        raise self._error(
+            BoardErrorReason.UNSUPPORTED,
+            "does not send its clock, without which lost samples cannot all be told; update its firmware to v3, or"
+            f" record through brainflow:cyton?serial_port={self._link.device}, which cannot tell a loss of 256 samples",
+        )
+
     def _ask(self, command: bytes, limit_s: float) -> str | None:
         """Send a command and read its answer; None where no whole one came in time."""
         self._link.read(0.0)
@@ -160,9 +175,9 @@ class CytonTalk:
                     f"does not stop sending on {self._link.device}; choose the port of the OpenBCI dongle",
                 )
 
-    def _sample(self, *, with_clock: bool) -> list[Frame]:
+    def _sample(self) -> list[Frame]:
         """About a second of samples, the settling of the inputs left out."""
-        parser = CytonParser(with_clock=with_clock)
+        parser = CytonParser()
         frames: list[Frame] = []
         wanted = _CONTACT_SETTLE + _CONTACT_SAMPLES
         self._link.write(says.START)

@@ -1,8 +1,8 @@
 """From a counter that wraps to the index of a sample, which never does.
 
-A counter modulo 256 shows every loss but one of 256, 512, 768 … samples. Those are told by the board's own clock where
-it has one, and else, after a long silence, by the computer's. Both clocks run at their own pace, so how many samples
-they take for a second is measured as the samples come.
+A counter modulo 256 shows every loss but one of 256, 512, 768 … samples. Those are told by the board's own clock. Where
+counter and clock begin anew, as after a power cycle, the computer's clock tells the gap. Both clocks run at their own
+pace, so how many samples they take for a second is measured as the samples come.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ __all__ = ["CLOCK_WRAP_MS", "CounterUnwrapper"]
 
 CLOCK_WRAP_MS = 1 << 32
 
+_MODULUS = 256
 _WORST_RATE = 0.2
 """No board's clock is taken to be further off than this."""
 _CLOCK_SPACING_MS = 1000
@@ -31,40 +32,35 @@ class CounterUnwrapper:
 
     Args:
         rate_hz: nominal samples per second.
-        modulus: what the counter is modulo.
 
     Attributes:
         index: of the last sample, -1 before the first.
     """
 
-    def __init__(self, rate_hz: float, *, modulus: int = 256) -> None:
+    def __init__(self, rate_hz: float) -> None:
         self.index = -1
         self._rate_hz = rate_hz
-        self._modulus = modulus
         self._counter = -1
         self._host = _HostLine(rate_hz)
         self._clock = _ClockLine(rate_hz)
         self._restarted = False
 
-    def in_doubt(self, host_ns: int, clock_ms: int = -1) -> bool:
-        """Whether the computer's clock must judge how many samples are missing before one that comes at ``host_ns``.
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the computer's clock may have to judge how many samples are missing before the next.
 
         The caller then waits a moment for what was held back on the way, and says how much came as ``backlog``.
         """
-        if self._restarted:
-            return True
-        if self.index < 0 or (clock_ms >= 0 and self._clock.known):
-            return False
-        return self._host.due(host_ns) - self.index > self._modulus / 2
+        return self._restarted
 
-    def unwrap(self, counter: int, *, host_ns: int, clock_ms: int = -1, backlog: int = 0) -> int:
+    def unwrap(self, counter: int, *, host_ns: int, clock_ms: int, backlog: int = 0) -> int:
         """The index of the next sample.
 
         Args:
-            counter: as it came, 0 to modulus - 1; never that of the sample before, unless samples were lost.
+            counter: as it came, 0 to 255; never that of the sample before, unless samples were lost.
             host_ns: when it came, by ``time.monotonic_ns()``.
-            clock_ms: the board's clock modulo 2^32, or -1 where it is not known.
-            backlog: how many samples came right behind it in one go.
+            clock_ms: the board's clock modulo 2^32.
+            backlog: how many samples came right behind it in one go; of use only where `in_doubt`.
 
         Returns:
             An index above that of the sample before.
@@ -74,13 +70,14 @@ class CounterUnwrapper:
         elif self._restarted:
             step = self._step_after_restart(host_ns, clock_ms, backlog)
         else:
-            step = (counter - self._counter) % self._modulus or self._modulus
-            step += self._modulus * self._rounds(step, host_ns, clock_ms, backlog)
+            step = (counter - self._counter) % _MODULUS or _MODULUS
+            # How often the counter went all the way round unseen, the clock tells.
+            expected = self._clock.due(clock_ms) - self.index
+            step += _MODULUS * max(0, round((expected - step) / _MODULUS))
         self._restarted = False
         self.index += step
         self._counter = counter
-        if clock_ms >= 0:
-            self._clock.passed(self.index, clock_ms)
+        self._clock.passed(self.index, clock_ms)
         self._host.passed(self.index, host_ns)
         return self.index
 
@@ -92,27 +89,16 @@ class CounterUnwrapper:
         self._restarted = self.index >= 0
 
     def clock_ns(self) -> int:
-        """The board's clock at the last sample that had it, unwrapped, in nanoseconds; -1 where there is none."""
-        return self._clock.now_ms * 1_000_000 if self._clock.known else -1
-
-    def _rounds(self, step: int, host_ns: int, clock_ms: int, backlog: int) -> int:
-        """How many times the counter went all the way round unseen."""
-        if clock_ms >= 0 and self._clock.known:
-            expected = self._clock.due(clock_ms) - self.index
-        else:
-            expected = self._host.due(host_ns) - backlog - self.index
-            if expected <= self._modulus / 2:
-                return 0  # late, or held back
-        return max(0, round((expected - step) / self._modulus))
+        """The board's clock at the last sample, unwrapped, in nanoseconds; -1 before the first."""
+        return self._clock.now_ms * 1_000_000 if self.index >= 0 else -1
 
     def _step_after_restart(self, host_ns: int, clock_ms: int, backlog: int) -> int:
         by_host = self._host.due(host_ns) - backlog - self.index
-        if clock_ms >= 0 and self._clock.known:
-            by_clock = self._clock.due(clock_ms) - self.index
-            near = _CLOCK_AGREES_S * self._rate_hz + _CLOCK_AGREES_FRACTION * abs(by_host)
-            if abs(by_clock - by_host) <= near:
-                return max(1, round(by_clock))
-            self._clock.begin_anew()
+        by_clock = self._clock.due(clock_ms) - self.index
+        near = _CLOCK_AGREES_S * self._rate_hz + _CLOCK_AGREES_FRACTION * abs(by_host)
+        if abs(by_clock - by_host) <= near:
+            return max(1, round(by_clock))
+        self._clock.begin_anew()
         return max(1, round(by_host))
 
 
@@ -124,15 +110,10 @@ class _ClockLine:
         self._points: deque[tuple[int, int]] = deque(maxlen=_CLOCK_POINTS)  # index, ms
         self._index = 0
         self.now_ms = 0
-        self.known = False
 
     def passed(self, index: int, clock_ms: int) -> None:
-        if not self.known:
-            # Shown as a later time than any before, should the board have begun anew.
-            self.now_ms = self._later(clock_ms) if self.now_ms else clock_ms
-            self.known = True
-        else:
-            self.now_ms = self._later(clock_ms)
+        # A clock that begins anew is shown as a later time than any before.
+        self.now_ms = self._later(clock_ms)
         self._index = index
         if not self._points or self.now_ms - self._points[-1][1] >= _CLOCK_SPACING_MS:
             self._points.append((index, self.now_ms))
@@ -143,7 +124,6 @@ class _ClockLine:
 
     def begin_anew(self) -> None:
         self._points.clear()
-        self.known = False
 
     def _later(self, clock_ms: int) -> int:
         return self.now_ms + (clock_ms - self.now_ms) % CLOCK_WRAP_MS

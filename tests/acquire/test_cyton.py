@@ -229,11 +229,18 @@ def test_a_silent_board_is_said_to_be_silent(start: Start, monkeypatch: pytest.M
         ({"greeting": "Failure: System is Down"}, BoardErrorReason.RADIO, "2.4 GHz"),
         ({"firmware": "v1.0.0"}, BoardErrorReason.UNSUPPORTED, "firmware v1.0.0 .* update it to v3"),
         ({"greeting": "OpenBCI V3 16CHAN\nADS1299"}, BoardErrorReason.UNSUPPORTED, "gives no version"),
+        (
+            {"has_clock": False},
+            BoardErrorReason.UNSUPPORTED,
+            r"does not send its clock, .* update its firmware to v3, or record through brainflow:cyton\?serial_port="
+            r"/dev/\S+, which cannot tell a loss of 256 samples\.$",
+        ),
     ],
 )
 def test_what_cannot_be_recorded_from_is_refused_with_the_mend(
-    kind: dict[str, object], reason: BoardErrorReason, words: str
+    kind: dict[str, object], reason: BoardErrorReason, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(cyton_talk, "_ANSWER_S", 0.3)
     threads = threading.active_count()
     with PseudoTerminal(CytonDouble(**kind)) as terminal:  # type: ignore[arg-type]
         board = CytonBoard(f"cyton:{terminal.port}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -32,22 +33,17 @@ def pieces(
     *,
     n: int = 400,
     pattern: Pattern = "ecg",
-    clock: bool = True,
     clock_ppm: float = 0.0,
     clock_ms: float = 2317.0,
 ) -> list[Piece]:
     double = CytonDouble(pattern=pattern, faults=faults, clock_ppm=clock_ppm, clock_ms=clock_ms)
-    if clock:
-        double.receive(b"<")
-    double.receive(b"b")
+    double.receive(b"<b")
     return double.advance(n)
 
 
-def parse(
-    sent: Sequence[Piece], *, clock: bool = True, pattern: Pattern = "ecg"
-) -> tuple[list[int], list[int], CytonParser]:
+def parse(sent: Sequence[Piece], *, pattern: Pattern = "ecg") -> tuple[list[int], list[int], CytonParser]:
     """Indices that were given, those among them that are wrong, and the parser."""
-    parser = CytonParser(with_clock=clock)
+    parser = CytonParser()
     frames: list[Frame] = []
     now_ns = 0
     for piece in sent:
@@ -60,10 +56,9 @@ def parse(
     return indices, [index for index, good in zip(indices, right, strict=True) if not good], parser
 
 
-@pytest.mark.parametrize("clock", [True, False])
 @pytest.mark.parametrize("pattern", PATTERNS)
-def test_a_sound_stream_comes_whole(pattern: Pattern, clock: bool) -> None:
-    indices, wrong, parser = parse(pieces(pattern=pattern, clock=clock), pattern=pattern, clock=clock)
+def test_a_sound_stream_comes_whole(pattern: Pattern) -> None:
+    indices, wrong, parser = parse(pieces(pattern=pattern), pattern=pattern)
     assert indices == list(range(400))
     assert not wrong
     assert (parser.bad_bytes, parser.resyncs, parser.duplicates) == (0, 0, 0)
@@ -77,23 +72,21 @@ def test_a_frame_behind_another_is_given_with_its_last_byte_and_not_with_the_nex
     assert parser.feed(b"", 99) == []
 
 
-@pytest.mark.parametrize("clock", [True, False])
 @pytest.mark.parametrize("pattern", PATTERNS)
 @pytest.mark.parametrize("offset", range(FRAME_BYTES))
-def test_a_lost_byte_costs_its_own_sample_only(offset: int, pattern: Pattern, clock: bool) -> None:
-    sent = pieces([LostByte(at=200, offset=offset)], pattern=pattern, clock=clock)
-    indices, wrong, parser = parse(sent, pattern=pattern, clock=clock)
+def test_a_lost_byte_costs_its_own_sample_only(offset: int, pattern: Pattern) -> None:
+    sent = pieces([LostByte(at=200, offset=offset)], pattern=pattern)
+    indices, wrong, parser = parse(sent, pattern=pattern)
     assert not wrong
     assert set(range(400)) - set(indices) == {200}
     assert parser.bad_bytes == FRAME_BYTES - 1
     assert parser.resyncs == 1
 
 
-@pytest.mark.parametrize("clock", [True, False])
 @pytest.mark.parametrize("flip", [1, 0x10, 0xFF])
 @pytest.mark.parametrize("offset", [0, 1, 32])
-def test_a_corrupt_framing_byte_costs_its_own_sample_at_most(offset: int, flip: int, clock: bool) -> None:
-    indices, wrong, _ = parse(pieces([CorruptByte(at=200, offset=offset, flip=flip)], clock=clock), clock=clock)
+def test_a_corrupt_framing_byte_costs_its_own_sample_at_most(offset: int, flip: int) -> None:
+    indices, wrong, _ = parse(pieces([CorruptByte(at=200, offset=offset, flip=flip)]))
     assert not wrong
     assert set(range(400)) - set(indices) <= {200}
 
@@ -130,9 +123,8 @@ def test_the_boards_clock_may_wrap_while_frames_are_lost() -> None:
     assert not wrong
 
 
-@pytest.mark.parametrize("clock", [True, False])
-def test_a_frame_that_comes_twice_is_given_once_and_counted(clock: bool) -> None:
-    indices, wrong, parser = parse(pieces([DuplicateFrame(at=200)], clock=clock), clock=clock)
+def test_a_frame_that_comes_twice_is_given_once_and_counted() -> None:
+    indices, wrong, parser = parse(pieces([DuplicateFrame(at=200)]))
     assert indices == list(range(400))
     assert not wrong
     assert parser.duplicates == 1
@@ -152,6 +144,65 @@ def test_a_head_and_a_tail_of_two_frames_are_not_taken_for_one(frames: int) -> N
     indices, wrong, _ = parse(pieces(lost))
     assert not wrong
     assert set(range(400)) - set(indices) == set(range(200, 201 + frames))
+
+
+def test_a_frame_that_comes_twice_and_altered_is_no_loss_of_a_whole_turn() -> None:
+    sent = pieces(n=400)
+    copy = bytearray(sent[200].data)
+    copy[9] ^= 1
+    indices, wrong, parser = parse([*sent[:201], replace(sent[200], data=b"\0" + bytes(copy)), *sent[201:]])
+    assert indices == list(range(400))
+    assert not wrong
+    assert parser.bad_bytes == FRAME_BYTES + 1
+
+
+@pytest.mark.parametrize("before", range(8, 28))
+def test_a_header_in_a_count_before_lost_bytes_gives_no_sample_of_two_frames(before: int) -> None:
+    sent = pieces(n=400)
+    data = bytearray(b"".join(piece.data for piece in sent))
+    lost_to = 201 * FRAME_BYTES + before
+    # Behind the loss, the head and the rest are as long as a frame, of which the end is sound.
+    data[200 * FRAME_BYTES + 5 : 200 * FRAME_BYTES + 7] = bytes((0xA0, 201))
+    del data[200 * FRAME_BYTES + 5 + before : lost_to]
+    indices, wrong, _ = parse([replace(sent[-1], data=bytes(data))])
+    assert not wrong
+    assert set(range(400)) - set(indices) == {200, 201}
+
+
+def test_bytes_put_in_that_end_in_the_header_of_the_frame_they_tear_give_no_sample() -> None:
+    sent = pieces([Garbage(at=201, data=b"\xff\xa0\xc9\x55\x55")], n=400)
+    data = bytearray(b"".join(piece.data for piece in sent))
+    torn = 201 * FRAME_BYTES
+    junk, head = data[torn : torn + 5], data[torn + 5 : torn + 9]
+    data[torn : torn + 9] = head + junk
+    indices, wrong, _ = parse([replace(sent[-1], data=bytes(data))])
+    assert not wrong
+    assert set(range(400)) - set(indices) == {201}
+
+
+def test_two_equal_losses_close_to_each_other_are_no_witnesses_of_one_another() -> None:
+    lost = [LostByte(at=frame + (12 + k) // 33, offset=(12 + k) % 33) for frame in (200, 203) for k in range(66)]
+    indices, wrong, _ = parse(pieces(lost))
+    assert not wrong
+    assert set(range(400)) - set(indices) == {*range(200, 206)}
+
+
+def test_a_corrupt_clock_in_the_first_frame_moves_no_index() -> None:
+    indices, _, parser = parse(pieces([CorruptByte(at=0, offset=28, flip=1)]))
+    assert indices == list(range(399))
+    assert parser.bad_bytes == FRAME_BYTES
+
+
+def test_frames_from_before_the_clock_was_on_are_passed_over() -> None:
+    double = CytonDouble()
+    double.receive(b"b")
+    stale = double.advance(3)
+    double.receive(b"<")
+    sent = stale + double.advance(50)
+    parser = CytonParser()
+    frames = [frame for piece in sent for frame in parser.feed(piece.data, 0)]
+    assert [frame.counter for frame in frames] == list(range(3, 53))
+    assert parser.bad_bytes == 3 * FRAME_BYTES
 
 
 @pytest.mark.parametrize("seed", range(12))
