@@ -10,13 +10,16 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from acquire import boards_cli, check_cli, verify_cli, watch_cli
-from acquire.status_view import Alarm, clock, print_summary, status_table
+from acquire.boards import cli as boards_cli
+from acquire.checks import check_cli
+from acquire.recorder import watch_cli
+from acquire.recorder.status_view import Alarm, clock, print_summary, status_table
+from acquire.recordings import verify_cli
 from protocols.console import EXIT_USER_ERROR, console, fail, user_errors
 
 if TYPE_CHECKING:
-    from acquire.control import RecorderStatus
-    from acquire.recovery import Recovery
+    from acquire.recorder.control import RecorderStatus
+    from acquire.recordings.recovery import Recovery
 
 __all__ = ["app"]
 
@@ -49,7 +52,7 @@ def new(
     ] = None,
 ) -> None:
     """Make a new study folder."""
-    from acquire.board import open_board
+    from acquire.boards.board import open_board
     from acquire.files import write_new
     from acquire.study import MAINS_HZ, STUDY_FILE, Study
     from protocols.script import load_script
@@ -106,9 +109,9 @@ def record(
     headless: Annotated[bool, typer.Option("--headless", help="Record without a window.")] = False,
 ) -> None:
     """Record a subject who follows a protocol."""
-    from acquire.launch import record_headless
     from acquire.names import check_pseudonym, real_name_warning
-    from acquire.recovery import orphaned_journals
+    from acquire.recorder.launch import record_headless
+    from acquire.recordings.recovery import orphaned_journals
     from acquire.study import Study
 
     opened = Study.open(study)
@@ -151,8 +154,8 @@ def record(
 @user_errors
 def recover(study: StudyFolder) -> None:
     """Make recordings of journals whose recorder died."""
-    from acquire.recovery import orphaned_journals
-    from acquire.recovery import recover as recover_journal
+    from acquire.recordings.recovery import orphaned_journals
+    from acquire.recordings.recovery import recover as recover_journal
     from acquire.study import Study
     from protocols.errors import TrileadError
 
@@ -180,7 +183,7 @@ def recover(study: StudyFolder) -> None:
 @user_errors
 def doctor() -> None:
     """Check that this computer has what trilead needs."""
-    from acquire.doctor import examine
+    from acquire.checks.doctor import examine
 
     checks = examine(Path.cwd())
     table = Table(box=None, pad_edge=False, show_header=False)

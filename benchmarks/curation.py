@@ -21,10 +21,10 @@ from typing import TypeVar
 import numpy as np
 from rich.table import Table
 
-from acquire.board import Channel
+from acquire.boards.board import Channel
 from acquire.boards.sim import GAIN_MV
-from acquire.recording import Header, RecordedEvent, RecordingContent, open_recording
-from acquire.recording_write import write_recording
+from acquire.recordings.recording import Header, RecordedEvent, RecordingContent, open_recording
+from acquire.recordings.recording_write import write_recording
 from acquire.study import Study
 from benchmarks.simulated import simulate
 from curate.corpus import build_corpus

@@ -32,7 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
-from acquire.board import Board, Chunk, open_board
+from acquire.boards.board import Board, Chunk, open_board
 from acquire.boards.brainflow_library import library, make_shim
 from acquire.emulators import (
     CorruptByte,
@@ -43,7 +43,7 @@ from acquire.emulators import (
     known_index,
 )
 from acquire.errors import BoardError, BoardErrorReason
-from acquire.link_watch import LinkWatch
+from acquire.recorder.link_watch import LinkWatch
 from benchmarks.fault_cases import Case, fault_cases
 from protocols.console import console
 

@@ -1,8 +1,9 @@
 """The Cyton's bytes under the fuzzer: `acquire.boards.cyton_frames` and `acquire.boards.unwrap` together.
 
 What is promised: no sample that differs from the one sent at its index is accepted, whatever bytes are lost, put in
-between or changed, as long as they are none of a count's own; at most one sample is lost for each of them, and of bytes
-lost in a row no more than the samples that they touch and the one behind; lost frames show with their exact number.
+between or changed, as long as they are none of a count's own, and no two clocks near each other are changed alike; at
+most one sample is lost for each of them, and of bytes lost in a row no more than the samples that they touch and the
+one behind; lost frames show with their exact number.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def _any_bytes(choices: Choices) -> None:
     frames = []
     for piece in Choices(plan).cut(data):
         frames.extend(parser.feed(piece, 0))
-        if held_bytes(parser) > 8 * FRAME + len(data[:70]) + 16:
+        if held_bytes(parser) > 16 * FRAME + len(data[:70]) + 16:  # a byte, and when it came
             raise Finding("bytes are held that tell nothing more")
     whole = CytonParser()
     at_once = whole.feed(data, 0)
@@ -72,12 +73,14 @@ class _Sent:
         frames: their bytes.
         damages: what happens on the way.
         allowed: how many of the frames may be missing.
+        changes: the bits that were flipped so far.
     """
 
     index: list[int]
     frames: list[bytes]
     damages: list[Damage]
     allowed: int
+    changes: set[int]
 
 
 def _damaged(choices: Choices) -> None:
@@ -110,7 +113,7 @@ def _damaged(choices: Choices) -> None:
 def _send(choices: Choices) -> _Sent:
     counter, clock_ms = choices.below(256), choices.one_of((0, 0xB0, 0xFFFFFFF0, 0x00C4C0A0, 0xA0A0C4C0))
     index = 0
-    sent = _Sent([], [], [], 0)
+    sent = _Sent([], [], [], 0, set())
     n_frames = choices.between(8, 40)
     sound = 2
     for place in range(n_frames):
@@ -159,7 +162,10 @@ def _hit(choices: Choices, sent: _Sent, place: int) -> int:
         sent.damages.append(Damage(start + FRAME, 0, sent.frames[-1]))
     else:  # a byte is changed that is no count's own
         at = choices.one_of((0, FRAME - 1, 1, *range(26, 32)))
-        sent.damages.append(Damage(start + at, 1, bytes([sent.frames[-1][at] ^ choices.between(1, 255)])))
+        # Two clocks changed alike are each other's witness.
+        change = choices.one_of([change for change in range(1, 256) if change not in sent.changes])
+        sent.changes.add(change)
+        sent.damages.append(Damage(start + at, 1, bytes([sent.frames[-1][at] ^ change])))
         sent.allowed += 1
     return 0
 

@@ -1,4 +1,4 @@
-"""Journals under the fuzzer: `acquire.journal`, both readers of it, and what a recovery makes of one.
+"""Journals under the fuzzer: `acquire.recordings.journal`, both readers of it, and what a recovery makes of one.
 
 What is promised: a journal that was damaged gives the samples before the damage, unchanged, or one sentence; who
 follows a journal as it grows sees the same records as who reads it at the end; and no journal, however it is made,
@@ -155,9 +155,9 @@ def _any_value(choices: Choices, depth: int) -> object:
 
 def _read(stream: bytes, cuts: list[int]) -> list[tuple[int, bytes]] | None:
     """Read a journal in every way; the chunks, or None where it was refused."""
-    from acquire.content_rules import content_fault
-    from acquire.finish import build_content
-    from acquire.journal import RecordKind, read_journal
+    from acquire.recordings.content_rules import content_fault
+    from acquire.recordings.finish import build_content
+    from acquire.recordings.journal import RecordKind, read_journal
 
     _PATH.write_bytes(stream)
     try:
@@ -201,7 +201,7 @@ def _chunks(stream: bytes, whole: int) -> list[tuple[int, bytes]]:
 
 def _follow(stream: bytes, cuts: list[int]) -> list[tuple[object, bytes]] | None:
     """The records that somebody sees who follows the journal as it grows; None before its header is whole."""
-    from acquire.journal import JournalTail
+    from acquire.recordings.journal import JournalTail
 
     ends = [*sorted(cuts), len(stream)]
     with _PATH.open("r+b") as file:

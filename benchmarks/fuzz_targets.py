@@ -28,8 +28,8 @@ WATCHED = (
     "acquire.boards.protocentral",
     "acquire.boards.replay",
     "acquire.boards.lsl",
-    "acquire.journal",
-    "acquire.finish",
+    "acquire.recordings.journal",
+    "acquire.recordings.finish",
 )
 """Modules whose coverage guides the fuzzer."""
 
@@ -226,7 +226,7 @@ _LONGEST_MESSAGE = 2000
 
 def address(data: bytes) -> None:
     """Board addresses: whatever is typed, a board or one sentence comes of it."""
-    from acquire.board import BOARD_KINDS, open_board
+    from acquire.boards.board import BOARD_KINDS, open_board
     from acquire.errors import BoardError
 
     choices = Choices(data)

@@ -27,11 +27,11 @@ from rich.console import Console
 from rich.table import Table
 
 from acquire.boards.simulate import simulate
-from acquire.control import state_path
 from acquire.errors import RecorderError
-from acquire.launch import prepare, start_recorder
-from acquire.recording import open_recording
-from acquire.recovery import orphaned_journals, recover
+from acquire.recorder.control import state_path
+from acquire.recorder.launch import prepare, start_recorder
+from acquire.recordings.recording import open_recording
+from acquire.recordings.recovery import orphaned_journals, recover
 from acquire.study import Study
 from benchmarks.recorders import ended, long_protocol
 from protocols.errors import TrileadError

@@ -22,8 +22,8 @@ import numpy as np
 from rich.console import Console
 
 from acquire.errors import JournalError, JournalErrorReason
-from acquire.journal import JournalTail, RecordKind
-from acquire.launch import prepare, start_recorder
+from acquire.recorder.launch import prepare, start_recorder
+from acquire.recordings.journal import JournalTail, RecordKind
 from acquire.study import Study
 from benchmarks.recorders import EmulatedCyton, Meter, ended, long_protocol, wait_for_samples
 from protocols.errors import TrileadError

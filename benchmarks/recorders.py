@@ -16,7 +16,7 @@ import psutil
 from numpy.typing import NDArray
 
 from acquire.emulators import CytonDouble, PseudoTerminal, known_counts
-from acquire.launch import RecorderProcess
+from acquire.recorder.launch import RecorderProcess
 
 __all__ = ["Compared", "EmulatedCyton", "Meter", "compare", "ended", "long_protocol", "wait_for_samples"]
 

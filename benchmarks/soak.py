@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from acquire.boards.simulate import simulate
-from acquire.control import RecorderStatus
-from acquire.launch import RecorderProcess, prepare, start_recorder
+from acquire.recorder.control import RecorderStatus
+from acquire.recorder.launch import RecorderProcess, prepare, start_recorder
 from acquire.study import Study
 from benchmarks.latency import LatencyProbe
 from benchmarks.recorders import EmulatedCyton, Meter, compare, ended, long_protocol, wait_for_samples

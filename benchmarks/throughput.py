@@ -26,11 +26,11 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from acquire.board import Channel
-from acquire.content import Header, RecordedEvent, RecordingContent
+from acquire.boards.board import Channel
 from acquire.emulators import known_counts
-from acquire.launch import RecorderProcess, prepare, start_recorder
-from acquire.recording_write import write_recording
+from acquire.recorder.launch import RecorderProcess, prepare, start_recorder
+from acquire.recordings.content import Header, RecordedEvent, RecordingContent
+from acquire.recordings.recording_write import write_recording
 from acquire.study import Study
 from benchmarks.latency import measure
 from benchmarks.recorders import Compared, Meter, compare, ended, long_protocol, wait_for_samples

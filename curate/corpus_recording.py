@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from acquire.recording import Recording, open_recording
+from acquire.recordings.recording import Recording, open_recording
 from acquire.study import Study
 from curate.errors import CorpusError
 from curate.labels import Label, Layer

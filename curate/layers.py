@@ -22,7 +22,7 @@ from curate.labels import Label, Layer, new_label
 from protocols.spans import activity_spans
 
 if TYPE_CHECKING:
-    from acquire.recording import Recording
+    from acquire.recordings.recording import Recording
     from acquire.study import Study
 
 __all__ = [

@@ -15,7 +15,7 @@ from curate.signal import Signal, runs_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from acquire.recording import Recording
+    from acquire.recordings.recording import Recording
 
 __all__ = ["Grid", "Prepared", "grid_for", "prepare", "resample"]
 

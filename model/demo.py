@@ -15,7 +15,7 @@ from typing import Any, Final
 from rich.table import Table
 from rich.text import Text
 
-from acquire.launch import record_headless
+from acquire.recorder.launch import record_headless
 from acquire.study import Study
 from curate.corpus import build_corpus, card_path
 from curate.corpus_read import open_corpus

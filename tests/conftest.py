@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from acquire.board import Channel
-from acquire.recording import Gap, Header, RecordedEvent, RecordingContent
+from acquire.boards.board import Channel
+from acquire.recordings.recording import Gap, Header, RecordedEvent, RecordingContent
 from acquire.study import Study
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Boards are held by locks in the folder for temporary files: neither test runs nor a lab's recorder may meet."""
+    folder = tmp_path_factory.mktemp("temporary")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR" if os.name == "posix" else "TEMP", str(folder))
+        patch.setattr(tempfile, "tempdir", None)
+        yield
 
 
 @pytest.fixture

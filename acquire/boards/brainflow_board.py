@@ -39,8 +39,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from acquire.address import Address, one_of, whole
-from acquire.board import BATCH_S, Board, BoardInfo, Channel, Chunk, LinkCounters
+from acquire.boards.address import Address, one_of, whole
+from acquire.boards.board import BATCH_S, Board, BoardInfo, Channel, Chunk, LinkCounters
 from acquire.boards.brainflow_library import (
     board_id,
     board_names,

@@ -21,9 +21,9 @@ import time
 from collections import deque
 from typing import ClassVar, NamedTuple
 
-from acquire.address import Address
-from acquire.board import BATCH_S, Board, BoardInfo, Channel, Chunk, Contact, LinkCounters
 from acquire.boards import cyton_commands as says
+from acquire.boards.address import Address
+from acquire.boards.board import BATCH_S, Board, BoardInfo, Channel, Chunk, Contact, LinkCounters
 from acquire.boards.cyton_frames import N_CHANNELS, CytonParser, Frame, channel_counts
 from acquire.boards.cyton_talk import CytonTalk
 from acquire.boards.ports import SerialPort, find_again, find_port

@@ -12,7 +12,8 @@ stream, its counter and its clock. A frame right behind a good one whose counter
 nothing waits for a next header that has not come yet; anything less fitting waits for a witness, a later frame whose
 counter and clock go on from its own. After bytes were lost the next frame is looked for among the bytes at hand, so a
 lost or corrupt byte costs its own sample and no other. What no reader of this stream can see is a corrupt byte within
-a count, and a loss from within one frame to the same place in the 256th after it: it is a sample like any other.
+a count, a loss from within one frame to the same place in the 256th after it, and a clock that comes corrupt in the
+same way twice within a few frames: each is a sample like any other.
 """
 
 from __future__ import annotations
@@ -43,6 +44,9 @@ _WORST_CLOCK_ERROR = 0.03
 """No board's clock runs further off its samples than this."""
 _WITNESSES = 3
 """Within so many frames a witness is looked for: any fault of the next one leaves one."""
+_FAR_MS = 10_000
+"""A frame further on than that, or back, is more likely one with a corrupt clock, and needs more than one witness."""
+_FAR_WITNESSES = 3
 _WITNESS_STEPS = 8
 _TORN_STEPS = 50
 _REMEMBERED = 8
@@ -205,7 +209,8 @@ class CytonParser:
         goes on from both, but one that such a loss has struck as well.
         """
         buffer = self._buffer
-        next_at, end = at + FRAME_BYTES, at + (1 + _WITNESSES) * FRAME_BYTES
+        needed = _FAR_WITNESSES if self._far(at) else 1
+        next_at, end = at + FRAME_BYTES, at + (needed + _WITNESSES) * FRAME_BYTES
         if bytes(buffer[at:next_at]) in self._recent:
             return _Verdict.REPEATED
         if self._in_step and not last and len(buffer) < next_at + FRAME_BYTES:
@@ -220,7 +225,9 @@ class CytonParser:
         while (place := buffer.find(_START, place, end - FRAME_BYTES + 1)) >= 0:
             ahead = (buffer[place + 1] - buffer[at + 1]) % 256 if self._framed(place) else 0
             if 0 < ahead <= _WITNESS_STEPS and _apart(self._clock_at(at), self._clock_at(place), ahead):
-                return _Verdict.GOOD
+                needed -= 1
+                if needed == 0:
+                    return _Verdict.GOOD
             place += 1
         return _Verdict.BAD if last or len(buffer) >= end else _Verdict.UNKNOWN
 
@@ -280,6 +287,9 @@ class CytonParser:
         step = self._step(at)
         step += 256 * max(0, round((passed_ms / _PERIOD_MS - step) / 256))
         return step > 0 and abs(passed_ms - step * _PERIOD_MS) <= _JITTER_MS + _WORST_CLOCK_ERROR * passed_ms
+
+    def _far(self, at: int) -> bool:
+        return self._counter >= 0 and (self._clock_at(at) - self._clock_ms) % _WRAP_MS > _FAR_MS
 
     def _step(self, at: int) -> int:
         """How far a frame's counter is from the last good one's."""

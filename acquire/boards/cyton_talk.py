@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 
-from acquire.board import Contact
 from acquire.boards import cyton_commands as says
+from acquire.boards.board import Contact
 from acquire.boards.cyton_frames import N_CHANNELS, CytonParser, Frame, channel_counts
 from acquire.boards.serial_link import SerialLink
 from acquire.errors import BoardError, BoardErrorReason

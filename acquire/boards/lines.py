@@ -28,8 +28,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from acquire.address import Address, whole
-from acquire.board import BoardInfo, Channel
+from acquire.boards.address import Address, whole
+from acquire.boards.board import BoardInfo, Channel
 from acquire.boards.line_parser import MAX_COLUMNS, LineParser
 from acquire.boards.stream import StreamBoard
 from acquire.boards.stream_options import (

@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from acquire.address import Address, number, short
-from acquire.board import BATCH_S, Board, BoardInfo, Chunk, LinkCounters, Samples
+from acquire.boards.address import Address, number, short
+from acquire.boards.board import BATCH_S, Board, BoardInfo, Chunk, LinkCounters, Samples
 from acquire.boards.lsl_stamps import FOUND_AGAIN, StampUnwrapper
 from acquire.boards.lsl_streams import Wanted, channels_of, find_streams, montage_of, refusal, stream_words
 from acquire.errors import BoardError, BoardErrorReason

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from acquire.address import short
-from acquire.board import Channel
+from acquire.boards.address import short
+from acquire.boards.board import Channel
 from acquire.montage import STANDARD_ORDER, montage_fault
 
 if TYPE_CHECKING:

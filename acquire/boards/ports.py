@@ -14,7 +14,7 @@ from pathlib import Path
 
 from serial.tools import list_ports as _system
 
-from acquire.address import short
+from acquire.boards.address import short
 from acquire.errors import BoardError, BoardErrorReason
 
 __all__ = ["SerialPort", "find_again", "find_port", "list_ports"]

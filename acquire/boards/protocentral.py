@@ -35,8 +35,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from acquire.address import Address
-from acquire.board import BoardInfo, Channel
+from acquire.boards.address import Address
+from acquire.boards.board import BoardInfo, Channel
 from acquire.boards.protocentral_frames import FrameParser
 from acquire.boards.stream import StreamBoard
 from acquire.boards.stream_options import (

@@ -28,12 +28,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from acquire.address import Address, number, short
-from acquire.board import BATCH_S, Board, BoardInfo, Chunk, Samples
+from acquire.boards.address import Address, number, short
+from acquire.boards.board import BATCH_S, Board, BoardInfo, Chunk, Samples
 from acquire.errors import BoardError, BoardErrorReason, RecordingError
 
 if TYPE_CHECKING:
-    from acquire.recording import Recording
+    from acquire.recordings.recording import Recording
 
 __all__ = ["ReplayBoard"]
 
@@ -82,7 +82,7 @@ class ReplayBoard(Board):
     def open(self) -> BoardInfo:
         """Open the recording and check all of it."""
         # HDF5 is not needed by a recorder that listens to a real board.
-        from acquire.recording import open_recording
+        from acquire.recordings.recording import open_recording
 
         self.close()
         try:

@@ -15,7 +15,7 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from acquire.board import BATCH_S, Board, BoardInfo, Channel, Chunk
+from acquire.boards.board import BATCH_S, Board, BoardInfo, Channel, Chunk
 from acquire.boards.heart import Heart
 from acquire.boards.sim_options import parse_address
 from acquire.errors import BoardError, BoardErrorReason

@@ -23,7 +23,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from acquire.address import Address, number, whole
+from acquire.boards.address import Address, number, whole
 
 __all__ = ["OPTIONS", "SimOptions", "parse_address"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from acquire.board import open_board
+from acquire.boards.board import open_board
 from acquire.boards.sim import SimBoard
 from protocols.player import Player
 from protocols.script import Script

@@ -15,9 +15,9 @@ from typing import ClassVar, Literal, NamedTuple, Protocol
 
 import numpy as np
 
-from acquire.address import Address, short
-from acquire.board import BATCH_S, Board, BoardInfo, Chunk, LinkCounters
+from acquire.boards.address import Address, short
 from acquire.boards.arrival import SILENCE_S, ArrivalClock, estimate_rate_hz
+from acquire.boards.board import BATCH_S, Board, BoardInfo, Chunk, LinkCounters
 from acquire.boards.ports import SerialPort, find_again, find_port
 from acquire.boards.serial_link import SerialLink
 from acquire.boards.stream_options import FASTEST_HZ, SLOWEST_HZ

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from acquire.address import number, whole
+from acquire.boards.address import number, whole
 
 __all__ = [
     "BAUD_LIMIT",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from acquire.errors import RecordingError
-from acquire.recording import open_recording
+from acquire.recordings.recording import open_recording
 from acquire.study import Study
 from curate.errors import CurateError, ImportRefused, RefusalReason
 from curate.importers.registry import FORMATS, Importer, find_format, load_format

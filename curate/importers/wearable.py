@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from acquire.board import Channel
-from acquire.recording import Gap, Header, RecordingContent, open_recording
-from acquire.recording_write import write_recording
+from acquire.boards.board import Channel
+from acquire.recordings.recording import Gap, Header, RecordingContent, open_recording
+from acquire.recordings.recording_write import write_recording
 from acquire.study import Study
 from curate.errors import ImportRefused, RefusalReason
 from curate.importers.reading import read_text_bytes

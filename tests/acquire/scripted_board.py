@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from acquire.board import Board, BoardInfo, Channel, Chunk
+from acquire.boards.board import Board, BoardInfo, Channel, Chunk
 from acquire.errors import BoardError
 
 __all__ = ["ScriptedBoard", "rows"]

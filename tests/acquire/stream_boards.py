@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 import acquire.boards.stream
-from acquire.board import Chunk, open_board
+from acquire.boards.board import Chunk, open_board
 from acquire.boards.stream import StreamBoard
 from acquire.emulators import Device, PseudoTerminal
 from acquire.errors import BoardError

@@ -12,13 +12,13 @@ import pytest
 from typer.testing import CliRunner
 from waiting import wait_until
 
-import acquire.doctor
+import acquire.checks.doctor
+from acquire.checks.doctor import examine
 from acquire.cli import app
-from acquire.control import RecorderStatus
-from acquire.doctor import examine
 from acquire.errors import RecorderError
-from acquire.launch import prepare, record_headless, start_recorder
-from acquire.recording import open_recording
+from acquire.recorder.control import RecorderStatus
+from acquire.recorder.launch import prepare, record_headless, start_recorder
+from acquire.recordings.recording import open_recording
 from acquire.study import Study
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -227,7 +227,7 @@ def test_doctor_names_what_is_wrong_and_the_command_that_mends_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     needs = ["numpy>=99", "no-such-package>=1", 'no-such-extra>=2; extra == "train"', 'ours<1; python_version < "3"']
-    monkeypatch.setattr(acquire.doctor, "_requirements", lambda: needs)
+    monkeypatch.setattr(acquire.checks.doctor, "_requirements", lambda: needs)
     monkeypatch.chdir(tmp_path)
     code, output = run("doctor")
     assert code == 2
@@ -244,4 +244,4 @@ def test_doctor_sees_a_folder_that_cannot_be_written_and_a_full_disk(
     (tmp_path / "file").touch()
     states = {check.name: check.state for check in examine(tmp_path / "file")}
     assert states["folder"] == "mend"
-    assert acquire.doctor._disk(tmp_path, lambda _: (1, 1, 10**8)).state == "mend"
+    assert acquire.checks.doctor._disk(tmp_path, lambda _: (1, 1, 10**8)).state == "mend"

@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from acquire.board import BOARD_KINDS, open_board
+from acquire.boards.board import BOARD_KINDS, open_board
 from acquire.boards.sim import SimBoard
 from acquire.errors import BoardError, BoardErrorReason
 

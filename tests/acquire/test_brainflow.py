@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from acquire.board import Chunk, open_board
 from acquire.boards import ports
+from acquire.boards.board import Chunk, open_board
 from acquire.boards.brainflow_board import BrainFlowBoard
 from acquire.boards.brainflow_library import board_names, library, translate
 from acquire.boards.package_numbers import AWAY, JUMP, NOT_A_NUMBER, RESTART, PackageNumbers

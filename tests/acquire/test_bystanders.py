@@ -10,16 +10,16 @@ import wakepy
 from scripted_board import ScriptedBoard, rows
 from waiting import wait_until
 
-import acquire.bystanders
-import acquire.recorder
-from acquire.awake import Awake
-from acquire.bystanders import Bystanders
-from acquire.content import Header, RecordedEvent
+import acquire.recorder.bystanders
+import acquire.recorder.process
+from acquire.checks.live import LeadState
 from acquire.errors import RecorderError, RecorderErrorReason
-from acquire.launch import prepare
-from acquire.live import LeadState
-from acquire.recorder import record
-from acquire.recording import open_recording
+from acquire.recorder.awake import Awake
+from acquire.recorder.bystanders import Bystanders
+from acquire.recorder.launch import prepare
+from acquire.recorder.process import record
+from acquire.recordings.content import Header, RecordedEvent
+from acquire.recordings.recording import open_recording
 from acquire.study import Study
 
 SCRIPT = 'title = "One"\n[[steps]]\nactivity = "rest"\ninstruction = "Sit."\nduration_s = 4\n'
@@ -86,7 +86,7 @@ class Leads:
 @pytest.fixture
 def leads(monkeypatch: pytest.MonkeyPatch) -> Leads:
     made = Leads()
-    monkeypatch.setattr(acquire.bystanders, "LiveChecks", lambda *_: made)
+    monkeypatch.setattr(acquire.recorder.bystanders, "LiveChecks", lambda *_: made)
     return made
 
 
@@ -151,9 +151,9 @@ def test_a_recording_is_the_same_whatever_its_bystanders_do(
     board = ScriptedBoard([rows(index) for index in range(0, 1000, 10)])
     outlet = Outlet()
     outlet.broken = True
-    monkeypatch.setattr(acquire.recorder, "open_board", lambda *_, **__: board)
-    monkeypatch.setattr(acquire.recorder, "_outlet", lambda *_: outlet)
-    monkeypatch.setattr("acquire.recording_loop.SHOW_INTERVAL_S", 0.0)
+    monkeypatch.setattr(acquire.recorder.process, "open_board", lambda *_, **__: board)
+    monkeypatch.setattr(acquire.recorder.process, "_outlet", lambda *_: outlet)
+    monkeypatch.setattr("acquire.recorder.loop.SHOW_INTERVAL_S", 0.0)
     summary = record(prepare(study, subject="S01", board="sim:", protocol=str(script), lsl_outlet=True))
     assert (summary.complete, summary.n_samples) == (True, 1000)
     with open_recording(summary.path) as recording:
@@ -169,7 +169,7 @@ def test_an_outlet_that_cannot_be_made_is_told_before_anything_is_recorded(
 
     script = tmp_path / "one.toml"
     script.write_text(SCRIPT, encoding="utf-8")
-    monkeypatch.setattr(acquire.recorder, "_outlet", none)
+    monkeypatch.setattr(acquire.recorder.process, "_outlet", none)
     config = prepare(study, subject="S01", board="sim:", protocol=str(script))
     with pytest.raises(RecorderError, match=r"There is no pylsl\."):
         record(replace(config, lsl_outlet=True))

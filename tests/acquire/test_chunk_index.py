@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from acquire.chunk_index import ChunkIndexer
+from acquire.recordings.chunk_index import ChunkIndexer
 
 WORDS = st.integers(-(2**63), 2**63 - 1)
 CHUNKS = st.lists(
@@ -24,7 +24,7 @@ def _indexer() -> ChunkIndexer:
 @given(chunks=CHUNKS, data=st.data())
 def test_any_chunks_come_out_as_they_went_in(chunks: list[tuple[int, int, int, int, int]], data: st.DataObject) -> None:
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr("acquire.chunk_index._BLOCK_CHUNKS", 4)
+        monkeypatch.setattr("acquire.recordings.chunk_index._BLOCK_CHUNKS", 4)
         indexer = _indexer()
         for chunk in chunks:
             indexer.add(*chunk)

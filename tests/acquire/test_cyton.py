@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from acquire.board import Chunk
 from acquire.boards import cyton_commands as says
 from acquire.boards import cyton_talk
+from acquire.boards.board import Chunk
 from acquire.boards.cyton import HUNG_UP, RADIO, RESTARTED, WIRE, CytonBoard
 from acquire.emulators import (
     CytonDouble,

@@ -187,6 +187,18 @@ def test_two_equal_losses_close_to_each_other_are_no_witnesses_of_one_another() 
     assert set(range(400)) - set(indices) == {*range(200, 206)}
 
 
+def test_two_clocks_that_are_corrupt_alike_far_ahead_open_no_gap_of_a_thousand_million_samples() -> None:
+    """Found by the fuzzer: each was the other's witness, and the way back looked like the clock's wrap."""
+    stream = bytearray(b"".join(piece.data for piece in pieces(n=40)))
+    lost = 2 * FRAME_BYTES - 1
+    del stream[2 * FRAME_BYTES + 1 : 2 * FRAME_BYTES + 1 + lost]
+    for frame in (4, 7):
+        stream[frame * FRAME_BYTES - lost + 30] ^= 0xA1
+    indices, wrong, _ = parse([Piece(index=0, data=bytes(stream))])
+    assert wrong == []
+    assert indices == [0, 1, *range(5, 40)]
+
+
 def test_a_corrupt_clock_in_the_first_frame_moves_no_index() -> None:
     indices, _, parser = parse(pieces([CorruptByte(at=0, offset=28, flip=1)]))
     assert indices == list(range(399))

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acquire.board import Channel
-from acquire.content import Gap, RecordedEvent, RecordingContent
-from acquire.digests import (
+from acquire.boards.board import Channel
+from acquire.errors import RecordingError
+from acquire.recordings.content import Gap, RecordedEvent, RecordingContent
+from acquire.recordings.digests import (
     BlockDigests,
     block_rows,
     channel_digest,
@@ -24,10 +25,9 @@ from acquire.digests import (
     gaps_digest,
     integers_digest,
 )
-from acquire.errors import RecordingError
-from acquire.recording import open_recording
-from acquire.recording_write import write_recording
-from acquire.seal import sealed
+from acquire.recordings.recording import open_recording
+from acquire.recordings.recording_write import write_recording
+from acquire.recordings.seal import sealed
 
 MakeContent = Callable[..., RecordingContent]
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-import acquire.discovery
-from acquire.board import BOARD_KINDS, open_board
-from acquire.board_kinds import KINDS, explain
+import acquire.boards.discovery
+from acquire.boards.board import BOARD_KINDS, open_board
+from acquire.boards.cli import app
+from acquire.boards.discovery import LATENCY_RULE, Survey, System, survey
+from acquire.boards.kinds import KINDS, explain
 from acquire.boards.ports import SerialPort
-from acquire.boards_cli import app
-from acquire.discovery import LATENCY_RULE, Survey, System, survey
-from acquire.doctor import _drivers, _serial_ports
+from acquire.checks.doctor import _drivers, _serial_ports
 
 DONGLE = SerialPort(
     device="/dev/ttyUSB0",
@@ -169,7 +169,7 @@ def test_a_device_that_says_odd_things_of_itself_is_shown_harmlessly(
     assert port.serial_number.isprintable()
     assert port.guess.isprintable()
     assert len(port.serial_number) + len(port.guess) < 200
-    monkeypatch.setattr(acquire.discovery, "survey", lambda: survey(system(odd)))
+    monkeypatch.setattr(acquire.boards.discovery, "survey", lambda: survey(system(odd)))
     result = CliRunner().invoke(app, [])
     assert result.exit_code == 0
     assert "\x1b[2J" not in result.output
@@ -190,7 +190,7 @@ def test_the_command_shows_ports_troubles_and_kinds(
     system: Callable[..., System], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_process(tmp_path, 4711, "arduino", "/dev/ttyUSB1")
-    monkeypatch.setattr(acquire.discovery, "survey", lambda: survey(system(DONGLE, CHEAP)))
+    monkeypatch.setattr(acquire.boards.discovery, "survey", lambda: survey(system(DONGLE, CHEAP)))
     result = CliRunner().invoke(app, [])
     assert result.exit_code == 0
     for words in ("cyton:DM00Q0QN", "lines:/dev/ttyUSB1", "! /dev/ttyUSB1 is in use by arduino", "sim:", "replay:"):
@@ -200,12 +200,12 @@ def test_the_command_shows_ports_troubles_and_kinds(
 def test_the_command_helps_where_nothing_is_plugged_in(
     system: Callable[..., System], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(acquire.discovery, "survey", lambda: survey(system()))
+    monkeypatch.setattr(acquire.boards.discovery, "survey", lambda: survey(system()))
     assert "acquire.emulators" in CliRunner().invoke(app, []).output.replace("\n", "")
 
 
 def test_scripts_get_json(system: Callable[..., System], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(acquire.discovery, "survey", lambda: survey(system(DONGLE)))
+    monkeypatch.setattr(acquire.boards.discovery, "survey", lambda: survey(system(DONGLE)))
     told = json.loads(CliRunner().invoke(app, ["--json"]).output)
     assert told["ports"][0]["addresses"] == ["cyton:DM00Q0QN", "lines:DM00Q0QN"]
     assert told["hints"] == []
@@ -218,7 +218,7 @@ def test_every_kind_of_board_is_told_with_an_example_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.scheme)
-def test_an_example_is_an_address_that_its_kind_takes(kind: acquire.board_kinds.BoardKind) -> None:
+def test_an_example_is_an_address_that_its_kind_takes(kind: acquire.boards.kinds.BoardKind) -> None:
     open_board(kind.example)
 
 

@@ -16,16 +16,16 @@ import pytest
 from scripted_board import ScriptedBoard, rows
 from waiting import wait_until
 
-import acquire.disk
-import acquire.recorder
+import acquire.recorder.disk
+import acquire.recorder.process
 from acquire.boards.simulate import simulate
-from acquire.disk import RESERVE_BYTES, DiskNeed, DiskWatch, check_room, estimate_need, free_bytes
 from acquire.errors import JournalError, RecorderError, RecorderErrorReason
 from acquire.files import TEMPORARY_PREFIX
-from acquire.launch import prepare, start_recorder
-from acquire.recorder import RecorderConfig, record
-from acquire.recording import open_recording
-from acquire.recovery import orphaned_journals, recover
+from acquire.recorder.disk import RESERVE_BYTES, DiskNeed, DiskWatch, check_room, estimate_need, free_bytes
+from acquire.recorder.launch import prepare, start_recorder
+from acquire.recorder.process import RecorderConfig, record
+from acquire.recordings.recording import open_recording
+from acquire.recordings.recovery import orphaned_journals, recover
 from acquire.study import Study
 from protocols.script import load_script
 
@@ -111,7 +111,7 @@ def test_the_need_is_above_what_a_recording_really_takes(study: Study, script: s
 
 
 def test_what_cannot_fit_is_refused_with_the_figures(tmp_path: Path, free: list[int]) -> None:
-    taken = 60 * MB + acquire.disk._BALLAST_MARGIN + RESERVE_BYTES
+    taken = 60 * MB + acquire.recorder.disk._BALLAST_MARGIN + RESERVE_BYTES
     free[0] = taken
     check_room(NEED, journals=tmp_path, recordings=tmp_path)
     free[0] = taken - 25 * MB
@@ -140,7 +140,7 @@ def test_the_ballast_grows_with_the_journal_and_goes(tmp_path: Path) -> None:
     with watch(tmp_path, now_s=lambda: now_s[0]) as disk:
         (held,) = ballast(tmp_path)
         first = held.stat().st_size
-        assert first >= acquire.disk._BALLAST_MARGIN
+        assert first >= acquire.recorder.disk._BALLAST_MARGIN
         assert held.stat().st_blocks * 512 >= first
         (tmp_path / "sub-S01_ses-01_run-01.journal").write_bytes(bytes(3 * MB))
         assert disk.shortage() == ""
@@ -170,7 +170,7 @@ def test_a_disk_that_holds_back_no_space_is_watched_all_the_same(
     def refuse(*_: object) -> None:
         raise OSError(errno.EOPNOTSUPP, "not here")
 
-    monkeypatch.setattr(acquire.disk, "_take_up", refuse)
+    monkeypatch.setattr(acquire.recorder.disk, "_take_up", refuse)
     now_s = [0.0]
     with watch(tmp_path, now_s=lambda: now_s[0]) as disk:
         now_s[0] += 2.0
@@ -183,18 +183,18 @@ def test_a_disk_that_holds_back_no_space_is_watched_all_the_same(
 def test_at_the_reserve_the_recording_ends_as_a_complete_file(
     study: Study, script: str, free: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(acquire.disk, "LOOK_INTERVAL_S", 0.0)
+    monkeypatch.setattr(acquire.recorder.disk, "LOOK_INTERVAL_S", 0.0)
 
     class Filling(ScriptedBoard):
         def read(self, timeout_s: float, max_samples: int | None = None) -> Any:
             chunk = super().read(timeout_s, max_samples)
             if len(self.chunks) == 5:
                 free[0] = 1000
-                monkeypatch.setattr("acquire.recording_loop.SHOW_INTERVAL_S", 0.0)
+                monkeypatch.setattr("acquire.recorder.loop.SHOW_INTERVAL_S", 0.0)
             return chunk
 
     board = Filling([rows(index) for index in range(0, 1000, 10)])
-    monkeypatch.setattr(acquire.recorder, "open_board", lambda *_, **__: board)
+    monkeypatch.setattr(acquire.recorder.process, "open_board", lambda *_, **__: board)
     summary = record(prepare(study, subject="S01", board="sim:", protocol=script))
     assert "less than the reserve" in summary.reason
     assert summary.n_samples == 950
@@ -205,7 +205,7 @@ def test_at_the_reserve_the_recording_ends_as_a_complete_file(
 
 def config_of(study: Study, script: str, monkeypatch: pytest.MonkeyPatch, n_samples: int = 100) -> RecorderConfig:
     board = ScriptedBoard([rows(index, fill=index + 1) for index in range(0, n_samples, 10)])
-    monkeypatch.setattr(acquire.recorder, "open_board", lambda *_, **__: board)
+    monkeypatch.setattr(acquire.recorder.process, "open_board", lambda *_, **__: board)
     return replace(prepare(study, subject="S01", board="sim:", protocol=script), stall_limit_s=0.05)
 
 
@@ -260,7 +260,7 @@ def test_a_disk_that_is_full_for_the_first_write_is_one_sentence_and_leaves_noth
 def test_an_fsync_that_fails_while_recording_ends_in_a_complete_recording(
     study: Study, script: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("acquire.journal_write.SYNC_INTERVAL_S", 0.05)
+    monkeypatch.setattr("acquire.recordings.journal_write.SYNC_INTERVAL_S", 0.05)
     config = replace(prepare(study, subject="S01", board="sim:?speed=10", protocol=script), stall_limit_s=5.0)
     really, calls = os.fsync, [0]
     journal = Path(config.journal)

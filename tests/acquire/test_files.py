@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from acquire.content import RecordingContent
 from acquire.errors import TrileadError
 from acquire.files import fsync_folder, hold_name, is_held, publish, try_hold, write_new
-from acquire.journal_write import JournalWriter
-from acquire.recording_write import write_recording
+from acquire.recordings.content import RecordingContent
+from acquire.recordings.journal_write import JournalWriter
+from acquire.recordings.recording_write import write_recording
 from acquire.study import Study
 
 MakeContent = Callable[..., RecordingContent]

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from acquire.board import Channel, LinkCounters
-from acquire.content import RecordingContent
+from acquire.boards.board import Channel, LinkCounters
 from acquire.errors import JournalError, RecordingError
-from acquire.finish import (
+from acquire.recordings.content import RecordingContent
+from acquire.recordings.finish import (
     LOST_SAMPLES,
     RecordingSummary,
     build_content,
@@ -25,12 +25,12 @@ from acquire.finish import (
     keep_evidence,
     summary_of,
 )
-from acquire.journal import read_journal
-from acquire.journal_samples import JournalSamples
-from acquire.journal_write import JournalWriter
-from acquire.recording import open_recording
-from acquire.recording_write import write_recording
-from acquire.report import RecordingReport
+from acquire.recordings.journal import read_journal
+from acquire.recordings.journal_samples import JournalSamples
+from acquire.recordings.journal_write import JournalWriter
+from acquire.recordings.recording import open_recording
+from acquire.recordings.recording_write import write_recording
+from acquire.recordings.report import RecordingReport
 from protocols.player import Event, Player
 from protocols.script import parse_script
 
@@ -287,7 +287,7 @@ def test_a_doubtful_journal_keeps_its_name_where_the_disk_refuses_another(
         raise PermissionError(13, "Permission denied", str(final))
 
     with monkeypatch.context() as patched:
-        patched.setattr("acquire.finish.publish", refused)
+        patched.setattr("acquire.recordings.finish.publish", refused)
         assert keep_evidence(journal) == journal
     (tmp_path / "j.kept-01").touch()
     assert keep_evidence(journal) == tmp_path / "j.kept-02"
@@ -381,7 +381,7 @@ def test_any_rows_of_a_journal_are_those_that_were_written(
     truth: list[Any] = []
     header = {"dtype": "int32", "channels": [1, 2]}
     with pytest.MonkeyPatch.context() as monkeypatch, JournalWriter.create(path, header) as writer:
-        monkeypatch.setattr("acquire.chunk_index._BLOCK_CHUNKS", 4)
+        monkeypatch.setattr("acquire.recordings.chunk_index._BLOCK_CHUNKS", 4)
         for number, (lost, n_rows) in enumerate(chunks):
             rows = np.full((n_rows, 2), number + 1, dtype=np.int32) + np.arange(n_rows, dtype=np.int32)[:, None] * 1000
             truth += [[0, 0]] * lost

@@ -16,13 +16,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from acquire.child import child_environment
-from acquire.content import RecordingContent
 from acquire.errors import RecordingError, RecordingErrorReason
-from acquire.recording import open_recording
-from acquire.recording_write import write_recording
-from acquire.recovery import recover
-from acquire.sink import Sink
+from acquire.recorder.child import child_environment
+from acquire.recordings.content import RecordingContent
+from acquire.recordings.recording import open_recording
+from acquire.recordings.recording_write import write_recording
+from acquire.recordings.recovery import recover
+from acquire.recordings.sink import Sink
 from acquire.study import Study
 
 MakeContent = Callable[..., RecordingContent]
@@ -115,9 +115,9 @@ import resource, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[3])
 from acquire.errors import RecordingError
-from acquire.finish import build_content
-from acquire.journal import read_journal
-from acquire.recording_write import write_recording
+from acquire.recordings.finish import build_content
+from acquire.recordings.journal import read_journal
+from acquire.recordings.recording_write import write_recording
 content, _ = build_content(read_journal(Path(sys.argv[1])), ending="")
 folder, limit = Path(sys.argv[2]), int(sys.argv[4])
 if limit:
@@ -168,10 +168,10 @@ _INTERRUPTED = """
 import signal, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[3])
-from acquire.finish import build_content
-from acquire.journal import read_journal
-from acquire.recording_write import write_recording
-from acquire.sink import Sink
+from acquire.recordings.finish import build_content
+from acquire.recordings.journal import read_journal
+from acquire.recordings.recording_write import write_recording
+from acquire.recordings.sink import Sink
 content, _ = build_content(read_journal(Path(sys.argv[1])), ending="")
 folder, left, handled = Path(sys.argv[2]), int(sys.argv[4]), []
 real_seek = Sink.seek

@@ -13,9 +13,9 @@ from waiting import wait_until
 
 from acquire.errors import JournalError, JournalErrorReason
 from acquire.files import is_held
-from acquire.journal import JournalTail, RecordKind, read_journal
-from acquire.journal_samples import JournalSamples
-from acquire.journal_write import JournalWriter
+from acquire.recordings.journal import JournalTail, RecordKind, read_journal
+from acquire.recordings.journal_samples import JournalSamples
+from acquire.recordings.journal_write import JournalWriter
 
 HEADER: dict[str, Any] = {"dtype": "int32", "channels": [{"name": "a"}, {"name": "b"}], "note": "Grüße\ud800"}
 
@@ -206,7 +206,7 @@ def test_a_disk_that_refuses_is_one_sentence(tmp_path: Path, monkeypatch: pytest
 
 
 def test_a_disk_that_cannot_sync_stops_the_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("acquire.journal_write.SYNC_INTERVAL_S", 0.001)
+    monkeypatch.setattr("acquire.recordings.journal_write.SYNC_INTERVAL_S", 0.001)
 
     def refuse(descriptor: int) -> None:
         raise OSError(5, "Input/output error")
@@ -241,7 +241,7 @@ def test_who_comes_late_to_a_long_recording_gets_all_of_it_in_portions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "j.journal"
-    monkeypatch.setattr("acquire.journal._BLOCK_BYTES", 4096)
+    monkeypatch.setattr("acquire.recordings.journal._BLOCK_BYTES", 4096)
     with JournalWriter.create(path, HEADER) as writer:
         for number in range(1000):
             writer.append_chunk(index=10 * number, host_ns=number, board_ns=-1, samples=_samples(10, number))

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from stream_boards import hurry, needs_pty, offset_of, opened, read_samples
 
 import acquire.boards.stream
-from acquire.board import Chunk, open_board
 from acquire.boards.arrival import ArrivalClock, estimate_rate_hz
+from acquire.boards.board import Chunk, open_board
 from acquire.boards.line_parser import ELECTRODE_OFF, MAX_LINE, UNREADABLE, LineParser, Row
 from acquire.boards.lines import OPTIONS
 from acquire.boards.stream import AWAY, SILENCE

@@ -8,7 +8,7 @@ from scripted_board import ScriptedBoard, rows
 from waiting import wait_until
 
 from acquire.errors import BoardError, BoardErrorReason
-from acquire.link_watch import RECONNECT_PAUSES_S, LinkWatch
+from acquire.recorder.link_watch import RECONNECT_PAUSES_S, LinkWatch
 
 GONE = BoardError("The dongle was pulled; plug it in.", reason=BoardErrorReason.HUNG_UP, address="bench:")
 AWAY = BoardError("There is no such port; plug the dongle in.", reason=BoardErrorReason.NOT_FOUND, address="bench:")

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from acquire.board import BoardInfo, Channel, open_board
+from acquire.boards.board import BoardInfo, Channel, open_board
 from acquire.boards.sim import SimBoard
-from acquire.live import LeadState, LiveChecks, electrode_words
-from acquire.live_heart import HeartMeter
-from acquire.tones import ToneMeter
+from acquire.checks.live import LeadState, LiveChecks, electrode_words
+from acquire.checks.live_heart import HeartMeter
+from acquire.checks.tones import ToneMeter
 
 RATE_HZ = 250
 RAILS = (-(2**23) + 1, 2**23 - 1)
@@ -509,7 +509,7 @@ def test_other_leads_name_themselves() -> None:
 
 def test_it_imports_nothing_heavy() -> None:
     code = (
-        "import sys, acquire.live;"
+        "import sys, acquire.checks.live;"
         " print([name for name in ('scipy', 'neurokit2', 'sleepecg', 'pandas', 'h5py') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)

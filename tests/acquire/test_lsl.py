@@ -9,7 +9,7 @@ from lsl_lab import Sender, loopback_lsl
 from numpy.typing import NDArray
 from waiting import wait_until
 
-from acquire.board import Chunk, open_board
+from acquire.boards.board import Chunk, open_board
 from acquire.boards.lsl import NOT_A_NUMBER, LslBoard
 from acquire.boards.lsl_stamps import FOUND_AGAIN, JUMPED
 from acquire.errors import BoardError, BoardErrorReason

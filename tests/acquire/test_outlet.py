@@ -15,11 +15,11 @@ from lsl_lab import CONFIG, loopback_lsl
 from numpy.typing import NDArray
 from waiting import wait_until
 
-from acquire.board import BoardInfo, Channel, Chunk
+from acquire.boards.board import BoardInfo, Channel, Chunk
 from acquire.boards.lsl import LslBoard
-from acquire.content import Header, RecordedEvent
 from acquire.errors import RecorderError, RecorderErrorReason
-from acquire.outlet import EVENT_STREAM, SIGNAL_STREAM, LslOutlet, StampLine
+from acquire.recorder.outlet import EVENT_STREAM, SIGNAL_STREAM, LslOutlet, StampLine
+from acquire.recordings.content import Header, RecordedEvent
 
 RATE_HZ = 250
 INFO = BoardInfo(

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-import acquire.listen
-import acquire.preflight
-from acquire.board import Board, BoardInfo, Channel, Chunk, Contact, LinkCounters
-from acquire.check_cli import app
+import acquire.checks.listen
+import acquire.checks.preflight
+from acquire.boards.board import Board, BoardInfo, Channel, Chunk, Contact, LinkCounters
+from acquire.checks.check_cli import app
+from acquire.checks.listen import listen, pace_of
+from acquire.checks.preflight import Finding, examine_study
 from acquire.emulators import CytonDouble, LostFrames, PseudoTerminal
 from acquire.errors import BoardError, BoardErrorReason
 from acquire.files import hold_name, try_hold
-from acquire.listen import listen, pace_of
-from acquire.preflight import Finding, examine_study
 from acquire.study import Study
 
 FAST = "sim:?speed=100"
@@ -101,7 +101,7 @@ class FakeBoard(Board):
 
 
 def with_board(monkeypatch: pytest.MonkeyPatch, board: FakeBoard) -> FakeBoard:
-    monkeypatch.setattr(acquire.preflight, "open_board", lambda address, mains_hz: board)
+    monkeypatch.setattr(acquire.checks.preflight, "open_board", lambda address, mains_hz: board)
     return board
 
 
@@ -245,7 +245,7 @@ def test_bad_bytes_on_the_link_are_doubtful(study: Study, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("stop_after", ["0", "2"])
 def test_a_board_that_falls_silent_is_red(study: Study, monkeypatch: pytest.MonkeyPatch, stop_after: str) -> None:
-    monkeypatch.setattr(acquire.listen, "SILENT_S", 0.2)
+    monkeypatch.setattr(acquire.checks.listen, "SILENT_S", 0.2)
     found = examine(study, f"{FAST}&stop_after={stop_after}")
     assert found["signal"].state == "bad"
     assert "check" in found["signal"].words
@@ -272,7 +272,7 @@ def test_a_clock_behind_the_newest_recording_is_doubtful(study: Study) -> None:
 
 
 def test_a_full_disk_is_red_with_its_figures(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("acquire.disk.free_bytes", lambda folder: 1_000_000)
+    monkeypatch.setattr("acquire.recorder.disk.free_bytes", lambda folder: 1_000_000)
     found = examine(study)["disk"]
     assert (found.state, "1.0 MB free" in found.words) == ("bad", True)
 
@@ -303,7 +303,7 @@ def test_journals_are_named_whether_orphaned_or_under_way(study: Study) -> None:
 def test_a_board_that_somebody_records_from_is_red_and_left_alone(
     study: Study, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("acquire.board_lock._locks_folder", lambda: tmp_path)
+    monkeypatch.setattr("acquire.boards.lock._locks_folder", lambda: tmp_path)
     board = with_board(monkeypatch, FakeBoard(fails_in="open"))
     with hold_name(tmp_path, "fake:"):
         found = examine(study, "fake:")
@@ -315,7 +315,7 @@ def test_a_board_that_somebody_records_from_is_red_and_left_alone(
 
 
 def test_listening_gives_up_on_a_board_that_hardly_sends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(acquire.listen, "SILENT_S", 0.2)
+    monkeypatch.setattr(acquire.checks.listen, "SILENT_S", 0.2)
     board = FakeBoard()
     slow = iter(range(10**9))
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from stream_boards import hurry, needs_pty, offset_of, opened, read_samples
 
 import acquire.boards.protocentral
-from acquire.board import open_board
+from acquire.boards.board import open_board
 from acquire.boards.protocentral import OPTIONS
 from acquire.boards.protocentral_frames import UNREADABLE, FrameParser, Row, build_frame
 from acquire.emulators import (

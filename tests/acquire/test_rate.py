@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from acquire.rate import RateEstimator, drift_ppm, fit_rate_hz, fit_thirds_hz, lateness
+from acquire.recordings.rate import RateEstimator, drift_ppm, fit_rate_hz, fit_thirds_hz, lateness
 
 
 def _clock(rate_hz: float, *, seconds: float, late: np.ndarray | None = None, board: bool = False) -> np.ndarray:

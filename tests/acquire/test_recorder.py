@@ -18,16 +18,16 @@ import pytest
 from scripted_board import ScriptedBoard, rows
 from waiting import wait_until
 
-import acquire.board_lock
-import acquire.recorder
+import acquire.boards.lock
+import acquire.recorder.process
 from acquire.boards.simulate import simulate
-from acquire.control import ControlClient, connect, state_path
 from acquire.errors import BoardError, BoardErrorReason, RecorderError, RecorderErrorReason
 from acquire.files import hold_name, is_held
-from acquire.journal import JournalTail
-from acquire.launch import RecorderProcess, prepare, record_headless, start_recorder
-from acquire.recorder import RecorderConfig, main, record
-from acquire.recording import open_recording
+from acquire.recorder.control import ControlClient, connect, state_path
+from acquire.recorder.launch import RecorderProcess, prepare, record_headless, start_recorder
+from acquire.recorder.process import RecorderConfig, main, record
+from acquire.recordings.journal import JournalTail
+from acquire.recordings.recording import open_recording
 from acquire.study import Study
 from protocols.script import load_script
 
@@ -268,7 +268,7 @@ def test_an_existing_recording_is_refused_before_anything_is_recorded(study: Stu
 def test_a_full_disk_ends_in_a_whole_recording_of_what_fitted(study: Study) -> None:
     config = prepare(study, subject="S01", board="sim:?speed=max", protocol="dt4ecg")
     process = subprocess.run(
-        ["sh", "-c", f"ulimit -f 400; exec {sys.executable} -m acquire.recorder -"],
+        ["sh", "-c", f"ulimit -f 400; exec {sys.executable} -m acquire.recorder.process -"],
         input=json.dumps(asdict(config)).encode(),
         capture_output=True,
         timeout=60,
@@ -291,8 +291,8 @@ def test_the_recorder_goes_on_when_its_starter_dies(study: Study, script: str) -
     config = prepare(study, subject="S01", board="sim:?speed=20", protocol=script)
     starter = (
         "import json, os, sys\n"
-        "from acquire.launch import start_recorder\n"
-        "from acquire.recorder import RecorderConfig\n"
+        "from acquire.recorder.launch import start_recorder\n"
+        "from acquire.recorder.process import RecorderConfig\n"
         "start_recorder(RecorderConfig.from_json(sys.stdin.read()))\n"
         "os._exit(0)\n"
     )
@@ -309,7 +309,7 @@ def test_the_recorder_goes_on_when_its_starter_dies(study: Study, script: str) -
 
 def test_the_recorder_starts_without_what_only_finishing_needs() -> None:
     slow = ("h5py", "pandas", "scipy", "rich", "typer", "matplotlib", "neurokit2")
-    code = f"import sys, acquire.recorder; print([name for name in {slow} if name in sys.modules])"
+    code = f"import sys, acquire.recorder.process; print([name for name in {slow} if name in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
@@ -346,7 +346,7 @@ def test_a_board_that_hangs_up_leaves_a_whole_recording_that_says_so(
 ) -> None:
     gone = BoardError("The dongle was pulled; plug it in.", reason=BoardErrorReason.HUNG_UP, address="bench:")
     board = ScriptedBoard([rows(0), rows(10)], gone)
-    monkeypatch.setattr(acquire.recorder, "open_board", lambda *_, **__: board)
+    monkeypatch.setattr(acquire.recorder.process, "open_board", lambda *_, **__: board)
     summary = record(_config(study, script))
     assert summary.reason == "The dongle was pulled; plug it in."
     assert summary.n_samples == 20
@@ -359,7 +359,7 @@ def test_a_counter_that_cannot_be_right_ends_the_recording(
     study: Study, script: str, monkeypatch: pytest.MonkeyPatch, index: int
 ) -> None:
     board = ScriptedBoard([rows(0), rows(index, fill=9)])
-    monkeypatch.setattr(acquire.recorder, "open_board", lambda *_, **__: board)
+    monkeypatch.setattr(acquire.recorder.process, "open_board", lambda *_, **__: board)
     summary = record(_config(study, script))
     assert "its counter cannot be trusted" in summary.reason
     with open_recording(summary.path) as recording:
@@ -370,7 +370,7 @@ def test_no_read_goes_past_a_boundary_the_board_was_not_told_of(
     study: Study, script: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     board = ScriptedBoard([rows(0, 250), rows(250, 250), rows(500, 250), rows(750, 2), rows(752, 250)])
-    monkeypatch.setattr(acquire.recorder, "open_board", lambda *_, **__: board)
+    monkeypatch.setattr(acquire.recorder.process, "open_board", lambda *_, **__: board)
     record(_config(study, script, stall_limit_s=0.05))
     assert board.limits[:6] == [250, 250, 250, 2, 250, 250]
     assert board.told == [("rest", 0), ("", 752), ("rest", 1002)]
@@ -382,9 +382,9 @@ def test_a_board_is_used_by_one_recorder_at_a_time_by_whatever_address(
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     board = ScriptedBoard([rows(0)], resource="serial number DN0095MO")
-    monkeypatch.setattr(acquire.recorder, "open_board", lambda *_, **__: board)
+    monkeypatch.setattr(acquire.recorder.process, "open_board", lambda *_, **__: board)
     config = _config(study, script, board="bench:", stall_limit_s=0.05)
-    with hold_name(acquire.board_lock._locks_folder(), held) as free:
+    with hold_name(acquire.boards.lock._locks_folder(), held) as free:
         assert free
         with pytest.raises(RecorderError, match="is using the board bench:"):
             record(config)
@@ -396,7 +396,7 @@ def test_a_board_is_used_by_one_recorder_at_a_time_by_whatever_address(
 def test_a_board_without_a_single_sample_gives_an_empty_recording(
     study: Study, script: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(acquire.recorder, "open_board", lambda *_, **__: ScriptedBoard([]))
+    monkeypatch.setattr(acquire.recorder.process, "open_board", lambda *_, **__: ScriptedBoard([]))
     summary = record(_config(study, script, stall_limit_s=0.05))
     assert summary.n_samples == 0
     assert kinds(summary.path)[-1] == ("stop", 0)
@@ -406,7 +406,7 @@ def test_what_cannot_be_finished_stays_in_its_journal(
     study: Study, script: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     board = ScriptedBoard([rows(0)])
-    monkeypatch.setattr(acquire.recorder, "open_board", lambda *_, **__: board)
+    monkeypatch.setattr(acquire.recorder.process, "open_board", lambda *_, **__: board)
     config = _config(study, script, stall_limit_s=0.05)
     real = os.link
 

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from waiting import wait_until
 
-from acquire.control import RecorderStatus, connect
 from acquire.emulators import CytonDouble, PseudoTerminal, Silence, known_index
-from acquire.finish import RecordingSummary
-from acquire.launch import RecorderProcess, prepare, start_recorder
-from acquire.recorder import record
-from acquire.recording import open_recording
+from acquire.recorder.control import RecorderStatus, connect
+from acquire.recorder.launch import RecorderProcess, prepare, start_recorder
+from acquire.recorder.process import record
+from acquire.recordings.finish import RecordingSummary
+from acquire.recordings.recording import open_recording
 from acquire.study import Study
 from protocols.spans import activity_spans
 

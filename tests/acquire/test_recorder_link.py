@@ -14,16 +14,16 @@ import pytest
 from scripted_board import ScriptedBoard, rows
 from waiting import wait_until
 
-import acquire.link_watch
-import acquire.recorder
-from acquire.board import Chunk, LinkCounters
-from acquire.control import ControlClient, connect, state_path
+import acquire.recorder.link_watch
+import acquire.recorder.process
+from acquire.boards.board import Chunk, LinkCounters
 from acquire.errors import BoardError, BoardErrorReason
-from acquire.finish import RecordingSummary
-from acquire.journal import read_journal
-from acquire.launch import prepare
-from acquire.recorder import RecorderConfig, record
-from acquire.recording import open_recording
+from acquire.recorder.control import ControlClient, connect, state_path
+from acquire.recorder.launch import prepare
+from acquire.recorder.process import RecorderConfig, record
+from acquire.recordings.finish import RecordingSummary
+from acquire.recordings.journal import read_journal
+from acquire.recordings.recording import open_recording
 from acquire.study import Study
 from protocols.spans import activity_spans
 
@@ -89,12 +89,12 @@ def script(tmp_path: Path) -> str:
 
 @pytest.fixture
 def config(study: Study, script: str, monkeypatch: pytest.MonkeyPatch) -> RecorderConfig:
-    monkeypatch.setattr(acquire.link_watch, "STALL_S", 0.05)
+    monkeypatch.setattr(acquire.recorder.link_watch, "STALL_S", 0.05)
     return replace(prepare(study, subject="S01", board="sim:", protocol=script), stall_limit_s=0.0)
 
 
 def run(config: RecorderConfig, board: ScriptedBoard, monkeypatch: pytest.MonkeyPatch) -> RecordingSummary:
-    monkeypatch.setattr(acquire.recorder, "open_board", lambda *_, **__: board)
+    monkeypatch.setattr(acquire.recorder.process, "open_board", lambda *_, **__: board)
     return record(config)
 
 
@@ -235,7 +235,7 @@ def test_the_close_of_a_journal_says_what_came_over_the_link(
         seen.append(content.close)
         return content
 
-    monkeypatch.setattr(acquire.recorder, "read_journal", keep)
+    monkeypatch.setattr(acquire.recorder.process, "read_journal", keep)
     run(config, SilentBoard(chunks(0, 500)), monkeypatch)
     assert seen[0]["reason"] == "the protocol ended"
     assert seen[0]["link"] == {"received_bytes": 33, "bad_bytes": 7, "resyncs": 1, "reconnects": 0}

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from acquire.board import Channel
+from acquire.boards.board import Channel
 from acquire.errors import RecordingError, RecordingErrorReason
 from acquire.montage import lead_weights
-from acquire.recording import Gap, RecordingContent, open_recording
-from acquire.recording_write import write_recording
-from acquire.seal import sealed
+from acquire.recordings.recording import Gap, RecordingContent, open_recording
+from acquire.recordings.recording_write import write_recording
+from acquire.recordings.seal import sealed
 
 MakeContent = Callable[..., RecordingContent]
 
@@ -113,10 +113,12 @@ def test_an_existing_recording_is_never_overwritten(tmp_path: Path, make_content
 def test_what_cannot_be_read_back_is_not_published(
     tmp_path: Path, make_content: MakeContent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from acquire.recording_write import _write
+    from acquire.recordings.recording_write import _write
 
     other = make_content(seed=1)
-    monkeypatch.setattr("acquire.recording_write._write", lambda sink, path, content: _write(sink, path, other))
+    monkeypatch.setattr(
+        "acquire.recordings.recording_write._write", lambda sink, path, content: _write(sink, path, other)
+    )
     with pytest.raises(RecordingError) as caught:
         write_recording(tmp_path / "r.h5", make_content())
     assert caught.value.reason is RecordingErrorReason.READ_BACK

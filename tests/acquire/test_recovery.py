@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from acquire.content import Header, RecordingContent
 from acquire.errors import JournalError
-from acquire.finish import build_content, journal_header
-from acquire.journal import read_journal
-from acquire.journal_write import JournalWriter
-from acquire.recording import open_recording
-from acquire.recording_write import write_recording
-from acquire.recovery import orphaned_journals, recover
+from acquire.recordings.content import Header, RecordingContent
+from acquire.recordings.finish import build_content, journal_header
+from acquire.recordings.journal import read_journal
+from acquire.recordings.journal_write import JournalWriter
+from acquire.recordings.recording import open_recording
+from acquire.recordings.recording_write import write_recording
+from acquire.recordings.recovery import orphaned_journals, recover
 from acquire.study import Study
 from benchmarks.kill9 import PROTOCOL_S, kill_once
 

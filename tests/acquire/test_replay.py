@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from acquire.board import Chunk, open_board
+from acquire.boards.board import Chunk, open_board
 from acquire.boards.replay import ReplayBoard
 from acquire.errors import BoardError, BoardErrorReason
-from acquire.recording import Gap, RecordingContent
-from acquire.recording_write import write_recording
+from acquire.recordings.recording import Gap, RecordingContent
+from acquire.recordings.recording_write import write_recording
 
 MakeContent = Callable[..., RecordingContent]
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from acquire.board import Chunk, open_board
+from acquire.boards.board import Chunk, open_board
 from acquire.boards.sim import COUNT_LIMIT, GAIN_MV, SimBoard
 from acquire.boards.sim_options import OPTIONS
 from acquire.errors import BoardError, BoardErrorReason

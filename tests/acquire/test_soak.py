@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from acquire.recording_write import write_recording
+from acquire.recordings.recording_write import write_recording
 from benchmarks.recorders import compare, long_protocol
 from benchmarks.soak import SoakFigures, _faults, soak
 from protocols.script import parse_script

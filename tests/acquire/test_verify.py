@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from acquire.content import RecordingContent
-from acquire.examine import examine
-from acquire.recording_write import write_recording
-from acquire.seal import sealed
+from acquire.recordings.content import RecordingContent
+from acquire.recordings.examine import examine
+from acquire.recordings.recording_write import write_recording
+from acquire.recordings.seal import sealed
+from acquire.recordings.verify import Verdict, verify
+from acquire.recordings.verify_cli import app
 from acquire.study import Study
-from acquire.verify import Verdict, verify
-from acquire.verify_cli import app
 
 MakeContent = Callable[..., RecordingContent]
 Change = Callable[[h5py.File], None]
@@ -227,7 +227,7 @@ def test_a_cut_or_flipped_file_is_never_sound_and_never_an_error(recording: Path
 
 
 def _child(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
-    monkeypatch.setattr("acquire.verify.module_command", lambda *arguments: [sys.executable, "-c", program])
+    monkeypatch.setattr("acquire.recordings.verify.module_command", lambda *arguments: [sys.executable, "-c", program])
 
 
 def test_a_crash_of_hdf5_is_one_finding_beside_what_was_found_before(
@@ -247,7 +247,7 @@ def test_a_crash_of_hdf5_is_one_finding_beside_what_was_found_before(
 
 def test_a_hang_of_hdf5_is_one_finding(recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recording.write_bytes(recording.read_bytes() + b"x")
-    monkeypatch.setattr("acquire.verify.PATIENCE_S", 0.2)
+    monkeypatch.setattr("acquire.recordings.verify.PATIENCE_S", 0.2)
     _child(monkeypatch, "import time; time.sleep(600)")
     findings = verify(recording).findings
     assert len(findings) == 1

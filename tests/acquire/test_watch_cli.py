@@ -12,12 +12,12 @@ from rich.console import Console
 from typer.testing import CliRunner
 from waiting import wait_until
 
-from acquire.control import RecorderStatus, connect
-from acquire.launch import RecorderProcess, prepare, start_recorder
-from acquire.recording import open_recording
-from acquire.status_view import Alarm, clock, status_line, status_table
+from acquire.recorder.control import RecorderStatus, connect
+from acquire.recorder.launch import RecorderProcess, prepare, start_recorder
+from acquire.recorder.status_view import Alarm, clock, status_line, status_table
+from acquire.recorder.watch_cli import app
+from acquire.recordings.recording import open_recording
 from acquire.study import Study
-from acquire.watch_cli import app
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = 'title = "One"\n[[steps]]\nactivity = "rest"\ninstruction = "Sit."\nduration_s = 4\n'
@@ -55,7 +55,7 @@ def run(*arguments: object) -> tuple[int, str]:
 
 def watching(study: Study) -> subprocess.Popen[str]:
     """A viewer in a process of its own, that has begun."""
-    code = "from acquire.watch_cli import app; print('here', flush=True); app()"
+    code = "from acquire.recorder.watch_cli import app; print('here', flush=True); app()"
     watcher = subprocess.Popen(
         [sys.executable, "-c", code, "watch", str(study.path)],
         cwd=ROOT,

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from acquire.board import Channel
-from acquire.recording import Gap, Header, RecordedEvent, RecordingContent
-from acquire.recording_write import write_recording
+from acquire.boards.board import Channel
+from acquire.recordings.recording import Gap, Header, RecordedEvent, RecordingContent
+from acquire.recordings.recording_write import write_recording
 from acquire.study import Study
 
 RATE_HZ = 250.0

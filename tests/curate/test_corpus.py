@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from small_study import made_up_content, made_up_study, uuid_of, write_content
 
-from acquire.recording import open_recording
+from acquire.recordings.recording import open_recording
 from acquire.study import Study
 from curate.corpus import build_corpus, card_path
 from curate.corpus_read import Corpus, family_folds, open_corpus, split_families

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from wearable_files import START, counts, make_recording, text, times_us, write_labels, write_recording_text
 
-from acquire.recording import open_recording
+from acquire.recordings.recording import open_recording
 from acquire.study import Study
 from curate.errors import CurateError, FormatUnknown, RefusalReason
 from curate.importers import ImportReport, import_paths

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from small_study import made_up_content, uuid_of, write_content
 
-from acquire.recording import open_recording
+from acquire.recordings.recording import open_recording
 from acquire.study import Study
 from curate.errors import LayerError
 from curate.labels import Label, Layer, new_label

@@ -19,16 +19,16 @@ import numpy as np
 import pytest
 from independent_reader import FormatError, read_journal, read_recording, seal
 
-import acquire.journal
-from acquire.content import RecordingContent
+import acquire.recordings.journal
 from acquire.errors import JournalError
-from acquire.finish import build_content
-from acquire.journal_write import JournalWriter
-from acquire.launch import record_headless
-from acquire.recording import open_recording
-from acquire.recording_write import write_recording
-from acquire.recovery import ENDING, recover
-from acquire.samples import rows_of
+from acquire.recorder.launch import record_headless
+from acquire.recordings.content import RecordingContent
+from acquire.recordings.finish import build_content
+from acquire.recordings.journal_write import JournalWriter
+from acquire.recordings.recording import open_recording
+from acquire.recordings.recording_write import write_recording
+from acquire.recordings.recovery import ENDING, recover
+from acquire.recordings.samples import rows_of
 from acquire.study import Study
 
 SCRIPT = """
@@ -116,7 +116,7 @@ def test_two_readers_find_the_same_report_and_it_fits_the_samples(recorded: Reco
 
 
 def test_two_readers_find_the_same_in_a_journal(recorded: Recorded) -> None:
-    read, known = read_journal(recorded.journal), acquire.journal.read_journal(recorded.journal)
+    read, known = read_journal(recorded.journal), acquire.recordings.journal.read_journal(recorded.journal)
     _assert_same_journal(read, known)
     assert read.header == known.header["header"]
     assert [channel._asdict() for channel in read.channels] == known.header["channels"]
@@ -127,7 +127,7 @@ def test_two_readers_find_the_same_in_a_journal(recorded: Recorded) -> None:
     assert (read.whole_bytes, read.fault) == (recorded.journal.stat().st_size, "")
 
 
-def _assert_same_journal(read: independent_reader.Journal, known: acquire.journal.JournalContent) -> None:
+def _assert_same_journal(read: independent_reader.Journal, known: acquire.recordings.journal.JournalContent) -> None:
     content, _ = build_content(known, ending=ENDING)
     assert content.report is not None
     np.testing.assert_array_equal(read.samples, rows_of(content.counts, 0, len(read.samples)))
@@ -161,7 +161,7 @@ def test_a_recovered_journal_gets_its_gaps_and_a_stop_as_told(tmp_path: Path, re
     study = Study.create(tmp_path / "study", mains_hz=50)
     path = study.journal_path("S01", "01", 1)
     rows = read_journal(recorded.journal).samples
-    with JournalWriter.create(path, acquire.journal.read_journal(recorded.journal).header) as writer:
+    with JournalWriter.create(path, acquire.recordings.journal.read_journal(recorded.journal).header) as writer:
         writer.append_event({**EVENT, "index": 25, "kind": "mark", "text": "second"})
         writer.append_chunk(index=10, host_ns=1_000, board_ns=-1, samples=rows[10:20])
         writer.append_chunk(index=20, host_ns=2_000, board_ns=-1, samples=rows[20:30])
@@ -253,12 +253,14 @@ def test_two_readers_keep_the_same_of_a_journal_that_is_not_right(
     study: Study, recorded: Recorded, records: list[tuple[int, bytes]], n_whole: int
 ) -> None:
     path = study.journal_path("S01", "01", 1)
-    header = json.dumps({"journal_version": 1, **acquire.journal.read_journal(recorded.journal).header}).encode()
+    header = json.dumps(
+        {"journal_version": 1, **acquire.recordings.journal.read_journal(recorded.journal).header}
+    ).encode()
     parts = [_record(kind, number, payload) for number, (kind, payload) in enumerate([(1, header), *records])]
     path.write_bytes(b"".join(parts))
     read = read_journal(path)
     assert read.whole_bytes == sum(map(len, parts[: n_whole + 1]))
-    _assert_same_journal(read, acquire.journal.read_journal(path))
+    _assert_same_journal(read, acquire.recordings.journal.read_journal(path))
     recording = read_recording(recover(study, path).path)
     for part in ("channels", "valid", "gaps", "events", "protocol_text"):
         assert getattr(read, part) == getattr(recording, part)
@@ -274,7 +276,7 @@ def test_a_journal_without_its_header_is_read_by_nobody(tmp_path: Path, first: t
     with pytest.raises(FormatError, match="HEADER"):
         read_journal(path)
     with pytest.raises(JournalError):
-        acquire.journal.read_journal(path)
+        acquire.recordings.journal.read_journal(path)
 
 
 @pytest.mark.parametrize("share", [0.3, 0.5, 0.77, 0.999])
@@ -284,7 +286,7 @@ def test_a_torn_journal_is_read_up_to_the_tear(tmp_path: Path, recorded: Recorde
     torn = tmp_path / "torn.journal"
     torn.write_bytes(data[: int(share * len(data))] + tail)
     read, whole = read_journal(torn), read_journal(recorded.journal)
-    _assert_same_journal(read, acquire.journal.read_journal(torn))
+    _assert_same_journal(read, acquire.recordings.journal.read_journal(torn))
     assert read.fault
     assert read.close is None
     assert 0 < len(read.samples) <= len(whole.samples)
@@ -306,7 +308,7 @@ def test_a_flipped_bit_in_a_journal_ends_the_reading_before_its_record(
     read = read_journal(path)
     assert (read.whole_bytes, read.close) == (at, None)
     assert fault in read.fault
-    _assert_same_journal(read, acquire.journal.read_journal(path))
+    _assert_same_journal(read, acquire.recordings.journal.read_journal(path))
 
 
 def _sample(file: h5py.File) -> None:

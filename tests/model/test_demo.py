@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from acquire.errors import StudyError
-from acquire.recording import open_recording
+from acquire.recordings.recording import open_recording
 from model.cli import app
 from model.config import TrainConfig
 from model.demo import run_demo

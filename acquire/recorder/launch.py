@@ -1,0 +1,329 @@
+"""Starting a recorder process, and following it to its end."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import site
+import subprocess
+import sys
+import tempfile
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+from acquire.boards.board import open_board
+from acquire.errors import RecorderError, RecorderErrorReason, StudyError
+from acquire.recorder.control import ControlClient, RecorderStatus, connect, state_path
+from acquire.recorder.process import RecorderConfig
+from acquire.recordings.finish import RecordingSummary
+from acquire.study import Study
+from protocols.script import load_script
+
+__all__ = ["RecorderProcess", "RecordingSummary", "prepare", "record_headless", "start_recorder"]
+
+STALL_LIMIT_S = 120.0
+FOLLOW_INTERVAL_S = 0.1
+
+
+def record_headless(
+    study: Study,
+    *,
+    subject: str,
+    board: str | None = None,
+    session: str | None = None,
+    protocol: str | None = None,
+    operator: str = "",
+    factors: Mapping[str, str] | None = None,
+    stall_limit_s: float = STALL_LIMIT_S,
+    lsl_outlet: bool = False,
+    on_status: Callable[[RecorderStatus], None] | None = None,
+    stop: threading.Event | None = None,
+) -> RecordingSummary:
+    """Record one protocol without a window, in a recorder process of its own.
+
+    Ctrl-C stops the recording cleanly; its file is complete up to there.
+
+    Args:
+        study: where the recording goes.
+        subject: pseudonym; added to subjects.csv if it is not there yet.
+        board: address; the study's default when None.
+        session: label, or "new" for the next number; the subject's latest (or 01) when None.
+        protocol: shipped name or a path ending in .toml; the study's default when None.
+        operator: initials or a code.
+        factors: factor → level, of those that study.toml names.
+        stall_limit_s: end cleanly when no samples arrive for this long; 0 to wait for ever.
+        lsl_outlet: send what is recorded over LSL as well.
+        on_status: called about ten times a second with what the recorder is doing.
+        stop: set it to stop the recording cleanly.
+
+    Raises:
+        TrileadError: nothing was recorded, or the recording file could not be made.
+    """
+    config = prepare(
+        study,
+        subject=subject,
+        board=board,
+        session=session,
+        protocol=protocol,
+        operator=operator,
+        factors=factors,
+        stall_limit_s=stall_limit_s,
+        lsl_outlet=lsl_outlet,
+    )
+    study.add_subject(subject)
+    recorder = start_recorder(config)
+    interrupted = asked = False
+    try:
+        while True:
+            try:
+                status = recorder.status()
+                if status is not None and on_status is not None:
+                    on_status(status)
+                if not asked and (interrupted or (stop is not None and stop.is_set())):
+                    asked = recorder.stop()
+                if recorder.wait(FOLLOW_INTERVAL_S):
+                    return recorder.result()
+            except KeyboardInterrupt:
+                if interrupted:
+                    raise
+                interrupted = True
+    except BaseException:
+        # Nobody follows it any more; it may not go on unseen.
+        recorder.process.terminate()
+        raise
+
+
+def prepare(
+    study: Study,
+    *,
+    subject: str,
+    board: str | None = None,
+    session: str | None = None,
+    protocol: str | None = None,
+    operator: str = "",
+    factors: Mapping[str, str] | None = None,
+    stall_limit_s: float = STALL_LIMIT_S,
+    lsl_outlet: bool = False,
+) -> RecorderConfig:
+    """Check what a recording shall be, and settle what was left open; see ``record_headless`` for the arguments.
+
+    Raises:
+        TrileadError: something of it cannot be.
+    """
+    script = load_script(protocol if protocol is not None else study.protocol_source)
+    if session == "new":
+        session = study.new_session(subject)
+    elif session is None:
+        session = study.latest_session(subject) or "01"
+    run = study.next_run(subject, session)
+    recording = study.recording_path(subject, session, run)
+    address = board if board is not None else study.board
+    # Only made, not opened: an address with a mistake in it is found before anything is written.
+    open_board(address, subject=subject, session=session, mains_hz=study.mains_hz)
+    _check_factors(study, factors or {})
+    if len(operator) > 64 or not (operator.isprintable()):
+        raise StudyError(
+            f"The operator is {operator[:70]!r}; use initials or a code of at most 64 characters on one line.",
+            path=study.path,
+            field="operator",
+            value=operator,
+        )
+    try:
+        study.journals_dir.mkdir(exist_ok=True)
+        study.recordings_dir.mkdir(exist_ok=True)
+    except OSError as error:
+        raise StudyError(
+            f"{study.path} cannot be written: {error.strerror or error}; mend its permissions.",
+            path=study.path,
+        ) from error
+    return RecorderConfig(
+        recording_id=str(uuid.uuid4()),
+        subject=subject,
+        session=session,
+        run=run,
+        operator=operator,
+        started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        mains_hz=study.mains_hz,
+        factors=dict(factors or {}),
+        board=address,
+        montage={lead: dict(weights) for lead, weights in study.montage.items()},
+        protocol_name=script.name,
+        protocol_text=script.text,
+        journal=str(study.journal_path(subject, session, run).resolve()),
+        recording=str(recording.resolve()),
+        stall_limit_s=stall_limit_s,
+        lsl_outlet=lsl_outlet,
+    )
+
+
+def _check_factors(study: Study, factors: Mapping[str, str]) -> None:
+    file = study.path / "study.toml"
+    for factor, level in factors.items():
+        if factor not in study.factors:
+            known = ", ".join(study.factors) or "none yet"
+            raise StudyError(
+                f"{file} names no factor {factor[:40]!r} (known: {known}); add it under [factors].",
+                path=file,
+                field=factor,
+                value=level,
+            )
+        if level not in study.factors[factor]:
+            raise StudyError(
+                f"{file}: the factor {factor} has no level {level[:40]!r}; its levels are"
+                f" {', '.join(study.factors[factor])}.",
+                path=file,
+                field=factor,
+                value=level,
+            )
+
+
+def start_recorder(config: RecorderConfig) -> RecorderProcess:
+    """Start a recorder process; it goes on when this process ends.
+
+    Raises:
+        RecorderError: the operating system cannot start it.
+    """
+    environment = dict(os.environ)
+    root = str(Path(__file__).resolve().parents[2])
+    if root not in (*site.getsitepackages(), site.getusersitepackages()):
+        # trilead runs from a checkout: the child must find it too, whatever folder it is started in.
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, environment.get("PYTHONPATH", "")]))
+    # A file without a name, and not a pipe, so that the recorder can complain even when nobody listens any more.
+    complaints = tempfile.TemporaryFile()
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "acquire.recorder.process", "-"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            env=environment,
+            # Ctrl-C in the terminal must reach this process only, which then stops the recorder cleanly.
+            start_new_session=sys.platform != "win32",
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+        )
+    except OSError as error:
+        complaints.close()
+        raise RecorderError(
+            f"The recorder process cannot be started: {error.strerror or error}; run trilead doctor.",
+            reason=RecorderErrorReason.NOT_STARTED,
+        ) from error
+    assert process.stdin is not None
+    # One that died at once says why on its way out.
+    with contextlib.suppress(BrokenPipeError), process.stdin as stdin:
+        stdin.write(json.dumps(asdict(config)).encode())
+    return RecorderProcess(process, complaints, Path(config.journal))
+
+
+class RecorderProcess:
+    """A recorder that this process has started.
+
+    Attributes:
+        process: the process itself.
+        journal: what it writes while it records.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], complaints: IO[bytes], journal: Path) -> None:
+        self.process = process
+        self.journal = journal
+        self._complaints = complaints
+        self._client: ControlClient | None = None
+
+    def status(self) -> RecorderStatus | None:
+        """What the recorder is doing; None before it listens and after it has ended."""
+        try:
+            return self._reach("status")
+        except RecorderError:
+            return None
+
+    def command(self, name: str, text: str = "") -> RecorderStatus | None:
+        """Send one of ``acquire.recorder.control.COMMANDS``.
+
+        Returns:
+            The status after it, or None when the recorder does not listen yet or any more.
+
+        Raises:
+            RecorderError: the recorder refuses.
+        """
+        return self._reach(name, text)
+
+    def stop(self) -> bool:
+        """Ask for a clean end; False when the recorder does not listen yet, so that it must be asked again."""
+        if self.process.poll() is not None:
+            return True
+        try:
+            return self._reach("stop") is not None
+        except RecorderError:
+            # It refuses only when there is nothing left to stop.
+            return True
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait for the process to end; whether it has."""
+        try:
+            self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def result(self) -> RecordingSummary:
+        """Wait for the end, and say what came of it.
+
+        Raises:
+            RecorderError: there is no recording file, and why.
+        """
+        assert self.process.stdout is not None
+        with self.process.stdout as stdout, self._complaints as complaints:
+            last_line = stdout.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
+            code = self.process.wait()
+            complaints.seek(0)
+            complaint = complaints.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
+        self._hang_up()
+        try:
+            outcome = json.loads(last_line)
+            if "summary" in outcome:
+                return RecordingSummary.from_values(outcome["summary"])
+            sentence, reason = str(outcome["error"]), RecorderErrorReason(outcome["reason"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise self._died(code, complaint) from error
+        raise RecorderError(sentence, reason=reason, journal=self.journal if self.journal.exists() else None)
+
+    def _died(self, code: int, complaint: str) -> RecorderError:
+        kept = self.journal.exists()
+        why = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
+        said = f" ({complaint[:300]})" if complaint else ""
+        study = self.journal.parent.parent
+        mend = (
+            f"what it recorded is in its journal: run trilead recover {study}"
+            if kept
+            else "nothing was recorded: try again"
+        )
+        return RecorderError(
+            f"The recorder {why}{said}; {mend}.",
+            reason=RecorderErrorReason.DIED,
+            journal=self.journal if kept else None,
+        )
+
+    def _reach(self, command: str, text: str = "") -> RecorderStatus | None:
+        if self.process.poll() is not None:
+            return None
+        try:
+            if self._client is None:
+                if not state_path(self.journal).exists():
+                    return None
+                self._client = connect(self.journal)
+            return self._client.request(command, text)
+        except RecorderError as error:
+            if error.reason is RecorderErrorReason.REFUSED:
+                raise
+            self._hang_up()
+            return None
+
+    def _hang_up(self) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None

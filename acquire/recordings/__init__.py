@@ -1,0 +1,1 @@
+"""The journal and the recording file: written, read, checked, recovered and verified."""
