@@ -88,9 +88,7 @@ def _requirements() -> list[str]:
     try:
         found = importlib.metadata.requires("trilead")
     except importlib.metadata.PackageNotFoundError:
-        project = tomllib.loads((Path(__file__).resolve().parents[2] / "pyproject.toml").read_text("utf-8"))[
-            "project"
-        ]
+        project = tomllib.loads((Path(__file__).resolve().parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
         found = list(project["dependencies"])
         for extra in _EXTRAS:
             found += [f'{text}; extra == "{extra}"' for text in project["optional-dependencies"][extra]]
