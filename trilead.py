@@ -19,3 +19,6 @@ app = typer.Typer(
 )
 for room in (acquire.cli.app, curate.cli.app, model.cli.app, protocols.cli.app):
     app.add_typer(room)
+
+if __name__ == "__main__":
+    app()

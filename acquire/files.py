@@ -156,7 +156,9 @@ def hold_name(folder: Path, name: str) -> Iterator[bool]:
 
     The lock file stays, for removing it would let two processes hold two files of one name.
     """
-    lock = folder / f".lock-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+    # A name from a command line may hold bytes that are no text.
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+    lock = folder / f".lock-{digest[:16]}"
     descriptor = os.open(lock, os.O_CREAT | os.O_RDWR, 0o666)
     try:
         yield try_hold(descriptor)

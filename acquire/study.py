@@ -1,79 +1,33 @@
-"""A study is a folder: what it varies, who takes part, and where everything lies.
-
-``study.toml`` is edited by people, so it is read as text from outside: through a schema, with a sentence for each
-mistake.
-"""
+"""A study is a folder: what it varies, who takes part, and where everything lies."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import os
-import re
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from typing import Self
 
 from acquire.errors import StudyError
-from acquire.files import fsync_folder, write_new
+from acquire.files import write_new
 from acquire.names import check_pseudonym, check_session, stem_parts
+from acquire.sessions import SessionChoice, choose_session, last_session, session_after, session_order
+from acquire.study_file import MAINS_HZ, parse, read_study_file, study_text, toml_string
+from acquire.subjects import Subject, add_subject, new_list, read_subjects
 
-__all__ = ["MAINS_HZ", "STUDY_FILE", "Study", "Subject"]
+__all__ = [
+    "MAINS_HZ",
+    "STUDY_FILE",
+    "SessionChoice",
+    "Study",
+    "Subject",
+    "session_after",
+    "session_order",
+    "toml_string",
+]
 
-MAINS_HZ = (50, 60)
 STUDY_FILE = "study.toml"
 SUBJECTS_FILE = "subjects.csv"
 FOLDERS = ("journals", "recordings", "labels", "corpora", "models")
-_MAX_STUDY_FILE_BYTES = 1_000_000
-_SUBJECT_COLUMNS = ("pseudonym", "age_band", "sex", "note")
-
-
-class _StudyFile(BaseModel):
-    """The schema of study.toml."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-    name: str = Field(min_length=1, max_length=100)
-    mains_hz: int
-    board: str = Field(default="sim:", min_length=1, max_length=500)
-    protocol: str = Field(default="dt4ecg", min_length=1, max_length=500)
-    factors: dict[str, list[str]] = Field(default_factory=dict, max_length=32)
-    montage: dict[str, dict[str, float]] = Field(default_factory=dict, max_length=64)
-
-    @field_validator("mains_hz", mode="before")
-    @classmethod
-    def _is_a_mains_frequency(cls, value: object) -> object:
-        if type(value) is not int or value not in MAINS_HZ:
-            raise ValueError("it must be 50 or 60, the mains frequency where the study is recorded")
-        return value
-
-    @field_validator("factors")
-    @classmethod
-    def _are_labels(cls, factors: dict[str, list[str]]) -> dict[str, list[str]]:
-        for factor, levels in factors.items():
-            for label in (factor, *levels):
-                if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,31}", label):
-                    raise ValueError(
-                        f"{label[:40]!r} names no factor or level; use 1 to 32 letters, digits and _, a letter first"
-                    )
-            if len(set(levels)) != len(levels):
-                raise ValueError(f"{factor} has a level twice; name each level once")
-        return factors
-
-
-@dataclass(frozen=True, kw_only=True)
-class Subject:
-    """One line of subjects.csv; everything but the pseudonym may be empty."""
-
-    pseudonym: str
-    age_band: str = ""
-    sex: str = ""
-    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,14 +77,14 @@ class Study:
             StudyError: the folder holds something already or cannot be written, or study.toml may not have a value.
         """
         path = Path(path)
-        text = _study_text(
+        text = study_text(
             name=name if name is not None else path.resolve().name or "study",
             mains_hz=mains_hz,
             board=board,
             protocol=protocol,
             factors=factors or {},
         )
-        _parse(text, path / STUDY_FILE)
+        parse(text, path / STUDY_FILE)
         try:
             if path.is_dir() and any(path.iterdir()):
                 raise StudyError(
@@ -139,7 +93,7 @@ class Study:
             path.mkdir(parents=True, exist_ok=True)
             for folder in FOLDERS:
                 (path / folder).mkdir()
-            write_new(path / SUBJECTS_FILE, (",".join(_SUBJECT_COLUMNS) + "\n").encode())
+            write_new(path / SUBJECTS_FILE, new_list())
             # The study file comes last: a folder without it is no study, so there is never half of one.
             write_new(path / STUDY_FILE, text.encode())
         except OSError as error:
@@ -157,23 +111,8 @@ class Study:
             StudyError: it is not a study folder, or its study.toml cannot be used.
         """
         path = Path(path)
-        file = path / STUDY_FILE
-        try:
-            if file.stat().st_size > _MAX_STUDY_FILE_BYTES:
-                raise StudyError(f"{file} is larger than 1 MB, which no study file is; look what it holds.", path=file)
-            text = file.read_bytes().decode("utf-8")
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise StudyError(
-                f"{path} is not a study folder: it has no {STUDY_FILE}; make one with trilead new {path} --mains-hz 50",
-                path=path,
-            ) from error
-        except UnicodeDecodeError as error:
-            raise StudyError(f"{file} is not UTF-8 text; save it as UTF-8.", path=file) from error
-        except OSError as error:
-            raise StudyError(
-                f"{file} cannot be read: {error.strerror or error}; mend its permissions.", path=file
-            ) from error
-        parsed = _parse(text, file)
+        parsed = read_study_file(path / STUDY_FILE)
+        _check_folders(path)
         return cls(
             path=path,
             name=parsed.name,
@@ -242,13 +181,17 @@ class Study:
         """Where the journal of this recording lies while it is under way."""
         return self.journals_dir / f"{self.recording_path(subject, session, run).stem}.journal"
 
+    def _files(self, subject: str) -> list[Path]:
+        """Every recording and journal of a subject."""
+        files = self.recordings()
+        if self.journals_dir.is_dir():
+            files += self.journals_dir.glob("*.journal")
+        return [file for file in files if (stem_parts(file.stem) or ("",))[0] == subject]
+
     def _taken(self, subject: str) -> list[tuple[str, int]]:
         """(session, run) of every recording and journal of a subject."""
-        stems = [file.stem for file in self.recordings()]
-        if self.journals_dir.is_dir():
-            stems += [file.stem for file in self.journals_dir.glob("*.journal")]
-        parts = [stem_parts(stem) for stem in stems]
-        return [(part[1], part[2]) for part in parts if part is not None and part[0] == subject]
+        parts = [stem_parts(file.stem) for file in self._files(subject)]
+        return [(part[1], part[2]) for part in parts if part is not None]
 
     def next_run(self, subject: str, session: str) -> int:
         """The first run number behind all recordings and journals of this session."""
@@ -256,18 +199,28 @@ class Study:
         return 1 + max((run for of_session, run in self._taken(subject) if of_session == session), default=0)
 
     def latest_session(self, subject: str) -> str | None:
-        """The last session of a subject that has a recording or journal, or None."""
-        sessions = {session for session, _ in self._taken(subject)}
-        return max(
-            sessions,
-            key=lambda session: (session.isdigit(), int(session) if session.isdigit() else 0, session),
-            default=None,
-        )
+        """The session of the subject's recording or journal that was begun last, or None where there is none."""
+        return last_session(self._files(subject))
 
     def new_session(self, subject: str) -> str:
         """A session label that the subject does not have yet: one above the highest number."""
-        numbers = [int(session) for session, _ in self._taken(subject) if session.isdigit()]
-        return f"{1 + max(numbers, default=0):02d}"
+        return session_after(session for session, _ in self._taken(subject))
+
+    def choose_session(self, subject: str, asked: str | None) -> SessionChoice:
+        """The session that a recording of a subject shall belong to, and why.
+
+        Args:
+            subject: pseudonym.
+            asked: a label, "new" in any capitals for the next number, or None for the subject's latest one.
+
+        Raises:
+            StudyError: the label is none, or differs from another of the subject only in capitals or leading zeros.
+        """
+        return choose_session(asked, subject=subject, files=self._files(subject), path=self.path)
+
+    def missing_factors(self, given: Collection[str]) -> tuple[str, ...]:
+        """The factors that have levels, and of which none is given; in the order of study.toml."""
+        return tuple(factor for factor, levels in self.factors.items() if levels and factor not in given)
 
     def subjects(self) -> list[Subject]:
         """Everybody in subjects.csv, in its order.
@@ -275,30 +228,7 @@ class Study:
         Raises:
             StudyError: the file cannot be read, or a line of it cannot be used.
         """
-        file = self.path / SUBJECTS_FILE
-        try:
-            text = file.read_bytes().decode("utf-8-sig")
-        except FileNotFoundError:
-            return []
-        except (OSError, UnicodeDecodeError) as error:
-            raise StudyError(f"{file} cannot be read as UTF-8 text; save it again as UTF-8 CSV.", path=file) from error
-        # Strict: an unclosed quote would otherwise swallow every subject after it.
-        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-        if "pseudonym" not in (reader.fieldnames or ()):
-            raise StudyError(
-                f"{file} has no column pseudonym; its first line must be {','.join(_SUBJECT_COLUMNS)}.",
-                path=file,
-                field="pseudonym",
-            )
-        subjects: list[Subject] = []
-        try:
-            for row in reader:
-                subject = Subject(**{column: (row.get(column) or "").strip() for column in _SUBJECT_COLUMNS})
-                check_pseudonym(subject.pseudonym, file, line=reader.line_num)
-                subjects.append(subject)
-        except csv.Error as error:
-            raise StudyError(f"{file}, line {reader.line_num}: {error}; mend the line.", path=file) from error
-        return subjects
+        return read_subjects(self.path / SUBJECTS_FILE)
 
     def add_subject(self, pseudonym: str, *, age_band: str = "", sex: str = "", note: str = "") -> Subject:
         """Add a line to subjects.csv; somebody who is there already stays as they are.
@@ -307,83 +237,18 @@ class Study:
             StudyError: the pseudonym is no label or differs from another only in capitals, or the file cannot be
                 written.
         """
-        file = self.path / SUBJECTS_FILE
-        check_pseudonym(pseudonym, file)
-        for subject in self.subjects():
-            if subject.pseudonym == pseudonym:
-                return subject
-            if subject.pseudonym.lower() == pseudonym.lower():
-                raise StudyError(
-                    f"{file} has {subject.pseudonym} already, and {pseudonym} differs only in its capitals, which some"
-                    " disks cannot tell apart; use that one or another pseudonym.",
-                    path=file,
-                    field="pseudonym",
-                    value=pseudonym,
-                )
         subject = Subject(pseudonym=pseudonym, age_band=age_band, sex=sex, note=note)
-        buffer = io.StringIO(newline="")
-        if not file.exists():
-            csv.writer(buffer, lineterminator="\n").writerow(_SUBJECT_COLUMNS)
-        elif not file.read_bytes().endswith(b"\n"):
-            buffer.write("\n")
-        csv.writer(buffer, lineterminator="\n").writerow([pseudonym, age_band, sex, note])
-        try:
-            with file.open("ab") as stream:
-                stream.write(buffer.getvalue().encode())
-                stream.flush()
-                os.fsync(stream.fileno())
-            fsync_folder(self.path)
-        except OSError as error:
-            raise StudyError(
-                f"{file} cannot be written: {error.strerror or error}; mend its permissions.", path=file
-            ) from error
-        return subject
+        return add_subject(self.path / SUBJECTS_FILE, subject)
 
 
-def _toml_string(text: str) -> str:
-    # JSON's escapes are TOML's too, but TOML also wants the delete character escaped.
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _study_text(*, name: str, mains_hz: int, board: str, protocol: str, factors: Mapping[str, Sequence[str]]) -> str:
-    lines = [
-        f"name = {_toml_string(name)}",
-        f"mains_hz = {mains_hz}  # 50 or 60: the mains frequency where the study is recorded",
-        f"board = {_toml_string(board)}  # default board",
-        f"protocol = {_toml_string(protocol)}  # default protocol: a shipped one, or a .toml file beside this one",
-        "",
-        "[factors]  # what the study varies on purpose, and the levels of each",
-    ]
-    lines += [
-        f"{_toml_string(factor)} = [{', '.join(map(_toml_string, levels))}]" for factor, levels in factors.items()
-    ]
-    lines += [
-        "",
-        "[montage]  # how leads are made of channels; empty: as the board says. Example: II = { CH2 = 1.0 }",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _parse(text: str, file: Path) -> _StudyFile:
-    try:
-        table: dict[str, Any] = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise StudyError(f"{file} is not TOML: {error}; mend that line.", path=file) from error
-    if "mains_hz" not in table:
-        raise StudyError(
-            f"{file}: mains_hz is missing; add the line mains_hz = 50 (or 60), the mains frequency where you record.",
-            path=file,
-            field="mains_hz",
-        )
-    try:
-        return _StudyFile.model_validate(table)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            known = ", ".join(_StudyFile.model_fields)
-            message = f"{file}: there is no setting {field[:60]!r}; the settings are {known}."
+def _check_folders(path: Path) -> None:
+    """Refuse what stands where a folder of the study belongs, before a recording or a recovery stumbles over it."""
+    for name in FOLDERS:
+        folder = path / name
+        if folder.is_dir() or not (folder.exists() or folder.is_symlink()):
+            continue
+        if folder.is_symlink():
+            fault, mend = "is a link that leads to no folder", "mend or remove the link"
         else:
-            rule = first["msg"].removeprefix("Value error, ")
-            message = f"{file}: {field} is {str(first['input'])[:60]!r}; {rule[0].lower()}{rule[1:]}."
-        raise StudyError(message, path=file, field=field, value=first["input"]) from error
+            fault, mend = "is a file, where the study needs a folder", "move it away"
+        raise StudyError(f"{folder} {fault}; {mend}.", path=folder)

@@ -1,9 +1,9 @@
 """The Cyton's bytes under the fuzzer: `acquire.boards.cyton_frames` and `acquire.boards.unwrap` together.
 
 What is promised: no sample that differs from the one sent at its index is accepted, whatever bytes are lost, put in
-between or changed, as long as they are none of a count's own, and no two clocks near each other are changed alike; at
-most one sample is lost for each of them, and of bytes lost in a row no more than the samples that they touch and the
-one behind; lost frames show with their exact number.
+between or changed, as long as they are none of a count's own, four sound frames stand between one fault and the next,
+and no two clocks near each other are changed alike; at most one sample is lost for each of them, and of bytes lost in a
+row no more than the samples that they touch and the one behind; lost frames show with their exact number.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from benchmarks.fuzz_choices import Choices, Damage, Finding, held_bytes
 __all__ = ["cyton"]
 
 FRAME = 33
-_SOUND_END = 4
+_SOUND_END = _SOUND_BETWEEN = 4
 _PERIOD_MS = 4
 
 
@@ -114,7 +114,7 @@ def _send(choices: Choices) -> _Sent:
     counter, clock_ms = choices.below(256), choices.one_of((0, 0xB0, 0xFFFFFFF0, 0x00C4C0A0, 0xA0A0C4C0))
     index = 0
     sent = _Sent([], [], [], 0, set())
-    n_frames = choices.between(8, 40)
+    n_frames = choices.between(8, 60)
     sound = 2
     for place in range(n_frames):
         aux = choices.take(2).ljust(2, b"\0") + struct.pack(">I", (clock_ms + index * _PERIOD_MS) % (1 << 32))
@@ -131,8 +131,9 @@ def _send(choices: Choices) -> _Sent:
                 index += choices.one_of((1, 2, 255, 256, 257, 512, 1024))
             else:
                 touched = _hit(choices, sent, place)
-            # What a jump of the counter means is told by a frame after it, so one must come through.
-            sound = choices.between(1, 4) + touched
+            # What a jump of the counter means is told by the frames after it; and where two faults all but touch, what
+            # is left of the frames between can, with counts like headers, be put together to a sound one.
+            sound = choices.between(_SOUND_BETWEEN, 2 * _SOUND_BETWEEN) + touched
     return sent
 
 

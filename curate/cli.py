@@ -1,4 +1,4 @@
-"""The commands of the curation room: ``import`` and ``corpus``."""
+"""The commands of the curation room: ``import``, ``corpus`` and, from its own module, ``export``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from curate import export_cli
 from protocols.console import EXIT_USER_ERROR, console, fail, user_errors
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer()
+app.add_typer(export_cli.app)
 
 StudyArgument = Annotated[Path, typer.Argument(metavar="STUDY", help="The study folder.", show_default=False)]
 
@@ -64,6 +66,40 @@ def import_command(
         str | None,
         typer.Option("--format", metavar="NAME", help="The format of the files; found by itself unless named."),
     ] = None,
+    subject: Annotated[
+        str | None, typer.Option(metavar="S01", help="Whose the files are, where they do not say it; a pseudonym.")
+    ] = None,
+    session: Annotated[
+        str | None, typer.Option(metavar="01", help="The session that they belong to: electrodes on to electrodes off.")
+    ] = None,
+    activity: Annotated[
+        str | None, typer.Option(metavar="walk", help="What the subject does in all of each file.")
+    ] = None,
+    names: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATTERN",
+            help="How files' names tell it: '{subject}_{session}_{activity}', '{subject}/*'; without the ending.",
+        ),
+    ] = None,
+    map_file: Annotated[
+        Path | None,
+        typer.Option("--map", metavar="FILE.csv", help="A table of file,subject,session,run,activity; a row a file."),
+    ] = None,
+    lead: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LEAD=CHANNEL", help="Which channel is a lead; give it again for more."),
+    ] = None,
+    layout: Annotated[
+        Path | None, typer.Option(metavar="FILE.toml", help="The layout of CSV or TSV files; see docs/importing.md.")
+    ] = None,
+    board: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The board that BrainFlow files are of, as BrainFlow names it.")
+    ] = None,
+    stream: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Which stream of an XDF file is the ECG, if there are several."),
+    ] = None,
 ) -> None:
     """Take recordings that another program made into the study.
 
@@ -72,15 +108,29 @@ def import_command(
     """
     from acquire.study import Study
     from curate.importers import import_paths
+    from curate.importers.options import make_options
 
     opened = Study.open(study)
+    options = make_options(
+        subject=subject,
+        session=session,
+        activity=activity,
+        names=names,
+        map_file=map_file,
+        leads=lead or (),
+        board=board,
+        stream=stream,
+        layout=layout,
+    )
+    if layout is not None:
+        format = format or "csv"
     with _progress() as progress:
         task = progress.add_task("importing", total=None)
 
         def tell(done: int, total: int, at_hand: str) -> None:
             progress.update(task, completed=done, total=total, description=f"importing {at_hand}"[:60])
 
-        report = import_paths(opened, paths, format=format, on_progress=tell)
+        report = import_paths(opened, paths, format=format, options=options, on_progress=tell)
     _say_what_came(report, study)
 
 

@@ -3,6 +3,7 @@
 TrileadError
 └── CurateError
     ├── ImportRefused       a file from outside was not taken in
+    ├── ExportError         a recording or corpus cannot be written in another format
     ├── FormatUnknown       no importer knows the file, or the named format does not exist
     ├── CleaningError       a filter cannot do what it was asked
     │   └── RateTooLow      the band does not fit under half the sampling rate
@@ -24,6 +25,7 @@ __all__ = [
     "CleaningError",
     "CorpusError",
     "CurateError",
+    "ExportError",
     "FormatUnknown",
     "ImportRefused",
     "LayerError",
@@ -54,6 +56,13 @@ class RefusalReason(Enum):
     UNREADABLE = "unreadable"
     LABELS = "labels"
     STUDY = "study"
+    HEADER = "header"
+    RATE = "rate"
+    CHANNELS = "channels"
+    UNSUPPORTED = "unsupported"
+    IDENTITY = "identity"
+    OPTION = "option"
+    MISSING_LIBRARY = "missing library"
 
 
 class ImportRefused(CurateError):
@@ -80,7 +89,9 @@ class ImportRefused(CurateError):
         self.line = line
         self.value = value
         place = str(path) if line is None else f"{path}, line {line}"
-        super().__init__(f"{place}: {message}")
+        # What a file holds may steer the terminal that the sentence is shown on.
+        sentence = f"{place}: {message}"
+        super().__init__("".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in sentence))
 
 
 class FormatUnknown(CurateError):
@@ -93,6 +104,18 @@ class FormatUnknown(CurateError):
     def __init__(self, message: str, *, known: tuple[str, ...]) -> None:
         self.known = known
         super().__init__(f"{message} Formats are: {', '.join(known)}.")
+
+
+class ExportError(CurateError):
+    """A recording or corpus cannot be written in another format, or not where it should go.
+
+    Attributes:
+        path: the recording, corpus or folder that it is about.
+    """
+
+    def __init__(self, message: str, *, path: str | Path) -> None:
+        self.path = path
+        super().__init__(message)
 
 
 class CleaningError(CurateError):

@@ -118,7 +118,9 @@ class Player:
     def start(self, index: int) -> list[Event]:
         """Begin with the first step at sample ``index``."""
         if self._state.phase != "ready":
-            raise PlayerStateError(f"The protocol cannot be started at sample {index}: it is {self._state.phase}.")
+            raise PlayerStateError(
+                f"The protocol cannot be started at {self._clock(index)}: it is {self._state.phase}."
+            )
         self._check_index(index, self._state)
         state = replace(self._state, phase="running", started=index, told=index)
         state, entered = self._enter(state, 0, index)
@@ -229,9 +231,15 @@ class Player:
         state, drafts = self._advanced(index)
         if state.phase not in phases:
             raise PlayerStateError(
-                f"The protocol cannot be {deed} at sample {index}: it is {state.phase}, not {' or '.join(phases)}."
+                f"The protocol cannot be {deed} at {self._clock(index)}: it is {state.phase}, not"
+                f" {' or '.join(phases)}."
             )
         return state, drafts
+
+    def _clock(self, index: int) -> str:
+        """A place as people read it, and as a program does."""
+        seconds = int((index - self._state.started) / self.rate_hz)
+        return f"{seconds // 60}:{seconds % 60:02d} (sample {index})"
 
     def _enter(self, state: _State, position: int, index: int) -> tuple[_State, list[_Draft]]:
         if position == len(self.plan):

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-__all__ = ["Complaint", "complaint"]
+__all__ = ["Complaint", "complaint", "demand", "shown"]
 
 _KINDS = {
     "string_type": "text in quotes",
@@ -17,6 +17,7 @@ _KINDS = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "tuple_type": "a list",
+    "list_type": "a list",
     "dict_type": "a table",
     "model_type": "a table",
     "finite_number": "a finite number",
@@ -67,15 +68,22 @@ def complaint(error: ValidationError, models: Mapping[str, type[BaseModel]]) -> 
         known = list(models[table].model_fields)
         close = difflib.get_close_matches(str(field), known, n=1)
         hint = f"did you mean {close[0]}?" if close else f"known keys are {', '.join(known)}."
-        return Complaint(sentence=f"the key {_shown(field)} is unknown; {hint}", step=step, field=field, value=value)
+        return Complaint(sentence=f"the key {shown(field)} is unknown; {hint}", step=step, field=field, value=value)
     named = field or ("a step" if table else "the script")
     if field in ("tags", "activities") and len(place) > 1:
         named = f"{field} has an entry that"
-    sentence = f"{named} is {_shown(value)}; it {_demand(kind, limits, field)}."
+    sentence = f"{named} is {shown(value)}; it {demand(kind, limits, field)}."
     return Complaint(sentence=sentence, step=step, field=field, value=value)
 
 
-def _demand(kind: str, limits: Mapping[str, Any], field: str | None) -> str:
+def demand(kind: str, limits: Mapping[str, Any], field: str | None = None) -> str:
+    """What a value must be, as in "must not be empty".
+
+    Args:
+        kind: what pydantic calls the mistake.
+        limits: the limits that pydantic gives with it.
+        field: of a script, where it has words of its own for its pattern.
+    """
     match kind:
         case "greater_than":
             return f"must be above {limits['gt']:g}"
@@ -88,7 +96,8 @@ def _demand(kind: str, limits: Mapping[str, Any], field: str | None) -> str:
         case "string_too_long":
             return f"must be at most {limits['max_length']} characters long"
         case "too_short":
-            return f"must have at least {limits['min_length']} entry"
+            least = limits["min_length"]
+            return f"must have at least {least} {'entry' if least == 1 else 'entries'}"
         case "too_long":
             return f"must have at most {limits['max_length']} entries"
         case "literal_error":
@@ -99,7 +108,8 @@ def _demand(kind: str, limits: Mapping[str, Any], field: str | None) -> str:
             return f"must be {_KINDS.get(kind, 'a value of another kind')}"
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """A value from outside as it can stand in a message: of bounded length, without control characters."""
     if isinstance(value, dict):
         return "a table"
     if isinstance(value, list | tuple):

@@ -62,9 +62,10 @@ class Address:
         for option, value in pairs:
             if option not in options:
                 close = difflib.get_close_matches(option, options, n=1)
-                hint = f"did you mean {close[0]}?" if close else "it is unknown."
-                has = f"It has {', '.join(options)}." if options else "It takes none."
-                raise self.fault(f"{self.scheme}: has no option {short(option)}; {hint} {has}", option, value)
+                hint = f"did you mean {close[0]}? " if close else ""
+                has = f"The options are {', '.join(options)}." if options else "This kind of board takes none."
+                has = has if hint else has[0].lower() + has[1:]
+                raise self.fault(f"there is no option {short(option)}; {hint}{has}", option, value)
             if option in self._given:
                 raise self.fault(f"{option} stands twice; give it once.", option, value)
             self._given[option] = value

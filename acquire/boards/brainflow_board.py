@@ -39,7 +39,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from acquire.boards.address import Address, one_of, whole
+from acquire.boards.address import Address, one_of, short, whole
 from acquire.boards.board import BATCH_S, Board, BoardInfo, Channel, Chunk, LinkCounters
 from acquire.boards.brainflow_library import (
     board_id,
@@ -61,7 +61,8 @@ EXAMPLE = "brainflow:ganglion_native?mac_address=aa:bb:cc:dd:ee:ff"
 _TEXTS = ("mac_address", "serial_number", "ip_address", "other_info")
 OPTIONS = ("serial_port", *_TEXTS, "ip_port", "file", "master_board", "timeout", "channels", "leads", "preset")
 _PRESETS = ("default", "auxiliary", "ancillary")
-_OF_A_FILE = ("playback_file", "streaming")
+_PLAYBACK = "playback_file"
+_OF_A_FILE = (_PLAYBACK, "streaming")
 
 MV_PER_UV = 0.001
 MAX_CHANNELS = 64
@@ -103,6 +104,9 @@ class BrainFlowBoard(Board):
         self._number = number
         self._name = next(name for name, value in names.items() if value == number)
         self._serial_target = given.take("serial_port", "", _text, "a port")
+        file = given.take("file", "", _text, "a file")
+        if self._name == _PLAYBACK and (fault := _file_fault(file)):
+            raise given.fault(fault, "file")
         master = given.take("master_board", None, lambda text: board_id(text, names), "the name of a BrainFlow board")
         if self._name in _OF_A_FILE and master is None:
             raise given.fault(f"{self._name} needs master_board, the board that it stands for; add master_board=cyton.")
@@ -121,7 +125,7 @@ class BrainFlowBoard(Board):
             setattr(params, option, given.take(option, "", _text, "text"))
         params.ip_port = given.take("ip_port", 0, whole(1, 65535), "a whole number from 1 to 65535")
         params.timeout = given.take("timeout", 0, whole(1, 60), "a whole number of seconds from 1 to 60")
-        params.file = given.take("file", "", _text, "a file")
+        params.file = file
         params.master_board = self._shim.BoardIds.NO_BOARD.value if master is None else master
         self._params = params
         self._port: SerialPort | None = None
@@ -344,6 +348,18 @@ class BrainFlowBoard(Board):
 
 def _text(text: str) -> str | None:
     return text if text and text.isprintable() else None
+
+
+def _file_fault(file: str) -> str:
+    """Why a file cannot be played, as a clause with its mend, or "": BrainFlow would blame something else."""
+    if not file:
+        return "playback_file needs file, the recording that it plays; add file=PATH."
+    if not Path(file).is_file():
+        what = "is no file" if Path(file).exists() else "does not exist"
+        return f"the file {short(file)} {what}; name one that BrainFlow has written."
+    if not os.access(file, os.R_OK):
+        return f"the file {short(file)} cannot be read; mend its permissions."
+    return ""
 
 
 def _channels(text: str) -> tuple[int, ...] | None:

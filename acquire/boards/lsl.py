@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from acquire.boards.address import Address, number, short
 from acquire.boards.board import BATCH_S, Board, BoardInfo, Chunk, LinkCounters, Samples
 from acquire.boards.lsl_stamps import FOUND_AGAIN, StampUnwrapper
-from acquire.boards.lsl_streams import Wanted, channels_of, find_streams, montage_of, refusal, stream_words
+from acquire.boards.lsl_streams import Wanted, channels_of, find_streams, montage_of, quieten, refusal, stream_words
 from acquire.errors import BoardError, BoardErrorReason
 
 if TYPE_CHECKING:
@@ -224,6 +224,7 @@ class LslBoard(Board):
         except (RuntimeError, OSError) as error:
             why = (str(error).splitlines() or ["it does not load"])[0]
             raise self._error(f"needs the library liblsl ({why}); reinstall pylsl.", "MISSING_DRIVER") from error
+        quieten(pylsl)
         return pylsl
 
     def _find(self) -> pylsl.StreamInfo:

@@ -5,11 +5,14 @@ What a stream says of itself comes from outside and is believed only as far as i
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
 import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from acquire.boards.address import short
@@ -19,7 +22,7 @@ from acquire.montage import STANDARD_ORDER, montage_fault
 if TYPE_CHECKING:
     import pylsl
 
-__all__ = ["Wanted", "channels_of", "find_streams", "montage_of", "refusal", "stream_words"]
+__all__ = ["Wanted", "channels_of", "find_streams", "montage_of", "quieten", "refusal", "stream_words"]
 
 MAX_CHANNELS = 256
 MAX_RATE_HZ = 100_000.0
@@ -37,6 +40,10 @@ _MV_PER_UNIT = {
 """Unit in lower case → millivolts; a bare number is a power of ten of volts, as MNE's LSL tools write it."""
 
 _CARDIAC = ("ecg", "ekg")
+
+_CONFIGS = ("lsl_api.cfg", "~/lsl_api/lsl_api.cfg", "/etc/lsl_api/lsl_api.cfg")
+"""Where liblsl looks for its settings, besides the file that the environment variable LSLAPICFG names."""
+_WARNINGS_ONLY = "[log]\nlevel = -1\n"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +67,19 @@ class Wanted:
             and self.type.lower() in ("", stream.type().lower())
             and self.source_id in ("", stream.source_id())
         )
+
+
+def quieten(lsl: Any) -> None:
+    """Keep liblsl from greeting on the terminal, where nobody has given it settings, which this would put aside.
+
+    Args:
+        lsl: the module pylsl; it obeys only before its first use.
+    """
+    if "LSLAPICFG" in os.environ or any(Path(config).expanduser().exists() for config in _CONFIGS):
+        return
+    # A liblsl before 1.17.7 cannot be told, and greets.
+    with contextlib.suppress(AttributeError, NotImplementedError):
+        lsl.set_config_content(_WARNINGS_ONLY)
 
 
 def find_streams(

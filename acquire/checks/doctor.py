@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import importlib.metadata
 import importlib.util
@@ -27,7 +28,17 @@ __all__ = ["Check", "examine"]
 
 OLDEST_PYTHON = (3, 11)
 LEAST_FREE_BYTES = 1_000_000_000
-_EXTRAS = {"train": "training and evaluating networks", "lsl": "recording from and to the Lab Streaming Layer"}
+_EXTRAS = {
+    "app": "the recording window",
+    "train": "training and evaluating networks",
+    "lsl": "recording from and to the Lab Streaming Layer",
+}
+QT_PACKAGES = (
+    "libegl1 libgl1 libglib2.0-0 libdbus-1-3 libfontconfig1 libwayland-cursor0 libxkbcommon-x11-0 libxcb-cursor0"
+    " libxcb-icccm4 libxcb-keysyms1 libxcb-randr0 libxcb-shape0 libxcb-sync1 libxcb-xfixes0 libxcb-xkb1"
+)
+"""What a bare Debian or Ubuntu lacks for Qt."""
+_XCB_LIBRARIES = ("libxcb-cursor.so.0", "libxcb-icccm.so.4", "libxcb-keysyms.so.1", "libxkbcommon-x11.so.0")
 _SERIAL_GROUPS = ("dialout", "uucp")
 
 
@@ -124,9 +135,10 @@ def _optional_package(requirement: Requirement, extra: str, purpose: str) -> Che
 
 
 def _drivers() -> list[Check]:
-    """Whether what is installed can be loaded: BrainFlow and pylsl bring, or need, libraries that are not Python."""
+    """Whether what is installed can be loaded: some packages bring, or need, libraries that are not Python."""
     mends = {
         "brainflow": ("brainflow.board_shim", 'pip install --force-reinstall "setuptools<81" brainflow'),
+        "PySide6": ("PySide6.QtWidgets", f"sudo apt install {QT_PACKAGES}"),
         "pylsl": ("pylsl", "pip install --force-reinstall pylsl; on Linux, install liblsl too"),
     }
     checks = []
@@ -137,6 +149,10 @@ def _drivers() -> list[Check]:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 importlib.import_module(module)
+            if package == "PySide6" and sys.platform.startswith("linux"):
+                # Qt looks for these only when the first window opens, and then ends the process.
+                for library in _XCB_LIBRARIES:
+                    ctypes.CDLL(library)
         except (ImportError, OSError, RuntimeError) as error:
             words = f"is installed but cannot be loaded ({' '.join(str(error).split())[:120]}); run: {mend}"
             state: Literal["mend", "optional"] = "mend" if package == "brainflow" else "optional"

@@ -37,7 +37,7 @@ from acquire.checks.live_heart import WINDOW_S, HeartMeter
 from acquire.checks.tones import HIGHEST_TONE, ToneMeter
 from acquire.montage import Montage, lead_weights, measured_leads, montage_fault
 
-__all__ = ["Judgement", "LeadState", "LiveChecks", "electrode_words"]
+__all__ = ["MV_PER", "Judgement", "LeadState", "LiveChecks", "electrode_words"]
 
 Array = NDArray[np.float64]
 Judgement = Literal["good", "doubtful", "bad"]
@@ -53,7 +53,9 @@ HUM_SHARE_DOUBTFUL = 0.5
 HEART_DUE_S = 5.0
 """A heart that is there shows within so many seconds of signal: three beats at 40 /min, and the filters."""
 
-_MV_PER = {"mV": 1.0, "uV": 1e-3, "µV": 1e-3, "μV": 1e-3, "V": 1e3}
+MV_PER = {"mV": 1.0, "uV": 1e-3, "µV": 1e-3, "μV": 1e-3, "V": 1e3}
+"""Millivolts in one of a channel's unit, where that is known."""
+
 _ELECTRODES = {"I": ("LA", "RA"), "II": ("LL", "RA"), "III": ("LL", "LA")}
 
 
@@ -118,7 +120,7 @@ class LiveChecks:
         self._offset = np.array([channel.offset for channel in info.channels])
         self._of_lead = self._weights.T != 0
         units = {channel.unit for channel, used in zip(info.channels, self._of_lead.any(axis=0), strict=True) if used}
-        self._mv = _MV_PER.get(units.pop()) if len(units) == 1 else None
+        self._mv = MV_PER.get(units.pop()) if len(units) == 1 else None
         self._rails = info.rails
         self._rate_hz = rate_hz
         seen_hz = [hz for hz in (float(mains_hz), 2 * float(mains_hz)) if hz < HIGHEST_TONE * rate_hz]

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-__all__ = ["HeartMeter", "beat_positions"]
+__all__ = ["HeartMeter", "beat_positions", "likeness_of"]
 
 Array = NDArray[np.float64]
 
@@ -201,7 +201,7 @@ def _rate_bpm(values: Array, rate_hz: float) -> tuple[float, float]:
         snippets += [wave[beat - reach : beat + reach + 1] for beat in beats if reach <= beat < len(wave) - reach]
         last = start + int(beats[-1]) if len(beats) else last
     rr_s = np.concatenate(intervals)[-_MOST_RR:]
-    likeness = _likeness(snippets[-_MOST_RR - 1 :])
+    likeness = likeness_of(snippets[-_MOST_RR - 1 :])
     if len(rr_s) < 2 or likeness < _ALIKE:
         return 0.0, 0.0
     median_s = float(np.median(rr_s))
@@ -212,7 +212,7 @@ def _rate_bpm(values: Array, rate_hz: float) -> tuple[float, float]:
     return 60.0 / median_s, likeness
 
 
-def _likeness(snippets: list[Array]) -> float:
+def likeness_of(snippets: list[Array]) -> float:
     """How much beats look alike: their mean correlation with the mean of all of them."""
     if len(snippets) < 2:
         return 0.0

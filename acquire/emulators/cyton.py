@@ -87,7 +87,7 @@ class CytonDouble(Device):
                 command lets its current flow.
             faults: what goes wrong and when.
         """
-        super().__init__(250.0, rate_ppm=rate_ppm, faults=faults)
+        super().__init__(250.0, frame_bytes=FRAME_BYTES, rate_ppm=rate_ppm, faults=faults)
         self.no_board = no_board
         self.settings = dict(_DEFAULTS)
         self.lead_off: dict[int, str] = {}

@@ -6,7 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from acquire.emulators.faults import (
     Burst,
@@ -53,18 +53,28 @@ class Device(ABC):
         streaming: whether samples leave the board.
     """
 
-    def __init__(self, nominal_rate_hz: float, *, rate_ppm: float = 0.0, faults: Iterable[Fault] = ()) -> None:
+    tells_electrodes: ClassVar[bool] = False
+    """Whether the board can say that an electrode is off."""
+
+    def __init__(
+        self, nominal_rate_hz: float, *, frame_bytes: int, rate_ppm: float = 0.0, faults: Iterable[Fault] = ()
+    ) -> None:
         """Make a device that is on and, unless it says otherwise, does not stream.
 
         Args:
             nominal_rate_hz: samples a second, as the board says; above 0.
+            frame_bytes: how long its longest frame is.
             rate_ppm: how much faster its samples come than it says, in parts per million.
             faults: what goes wrong and when.
+
+        Raises:
+            ValueError: a rate cannot be, or a fault would do nothing to this board.
         """
         if not (math.isfinite(nominal_rate_hz) and nominal_rate_hz > 0):
             raise ValueError(f"the rate is {nominal_rate_hz} Hz; it must be above 0")
         if not -1e6 < rate_ppm < 1e6:
             raise ValueError(f"the rate is off by {rate_ppm} ppm; it must be between -1000000 and 1000000")
+        self._frame_bytes = frame_bytes
         self.nominal_rate_hz = nominal_rate_hz
         self.rate_hz = nominal_rate_hz * (1.0 + rate_ppm * 1e-6)
         self.index = 0
@@ -97,7 +107,20 @@ class Device(ABC):
         return self.index >= self._off_end
 
     def schedule(self, fault: Fault) -> None:
-        """Let something go wrong; what should have happened before now happens with the next sample."""
+        """Let something go wrong; what should have happened before now happens with the next sample.
+
+        Raises:
+            ValueError: it would do nothing to this board.
+        """
+        if isinstance(fault, ElectrodeOff) and not self.tells_electrodes:
+            raise ValueError(
+                f"an electrode is to be off at sample {fault.at}, but this board cannot tell of electrodes"
+            )
+        if isinstance(fault, LostByte | CorruptByte) and fault.offset >= self._frame_bytes:
+            raise ValueError(
+                f"a fault at sample {fault.at} is at byte {fault.offset} of a frame, but the bytes of this board's"
+                f" frames are 0 to {self._frame_bytes - 1}"
+            )
         self._faults.setdefault(max(fault.at, self.index), []).append(fault)
 
     def receive(self, data: bytes) -> bytes:

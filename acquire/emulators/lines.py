@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import ClassVar
 
 from acquire.emulators.device import Device
 from acquire.emulators.faults import Fault
@@ -10,9 +11,13 @@ from acquire.emulators.waveform import known_levels
 
 __all__ = ["LinesDouble"]
 
+_LEVEL_DIGITS = 4
+
 
 class LinesDouble(Device):
     """Prints ``known_levels`` from the moment its port is first opened; it listens to nothing."""
+
+    tells_electrodes: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -34,7 +39,8 @@ class LinesDouble(Device):
             rate_ppm: how much faster than that its lines come, in parts per million.
             faults: what goes wrong and when; an electrode that is off shows as ``!``.
         """
-        super().__init__(rate_hz, rate_ppm=rate_ppm, faults=faults)
+        longest = n_columns * _LEVEL_DIGITS + (n_columns - 1) * len(separator) + len(line_end)
+        super().__init__(rate_hz, frame_bytes=longest, rate_ppm=rate_ppm, faults=faults)
         self._n_columns = n_columns
         self._separator = separator
         self._line_end = line_end

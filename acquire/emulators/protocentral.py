@@ -18,6 +18,7 @@ __all__ = ["Ads1292rDouble", "Ads1293Double"]
 _START = b"\x0a\xfa"
 _TYPE = b"\x02"
 _END = b"\x00\x0b"
+_FRAMING_BYTES = len(_START) + 2 + len(_TYPE) + len(_END)
 
 
 class _ProtoCentralDouble(Device):
@@ -59,7 +60,7 @@ class Ads1293Double(_ProtoCentralDouble):
             rate_ppm: how much faster than that it samples, in parts per million.
             faults: what goes wrong and when.
         """
-        super().__init__(rate_hz, rate_ppm=rate_ppm, faults=faults)
+        super().__init__(rate_hz, frame_bytes=_FRAMING_BYTES + 12, rate_ppm=rate_ppm, faults=faults)
         self._pattern = pattern
 
     def _payload(self, index: int) -> bytes:
@@ -85,7 +86,7 @@ class Ads1292rDouble(_ProtoCentralDouble):
             rate_ppm: how much faster than that it samples, in parts per million.
             faults: what goes wrong and when.
         """
-        super().__init__(rate_hz, rate_ppm=rate_ppm, faults=faults)
+        super().__init__(rate_hz, frame_bytes=_FRAMING_BYTES + payload_bytes, rate_ppm=rate_ppm, faults=faults)
         if not 4 <= payload_bytes <= 64:
             raise ValueError(f"the payload is {payload_bytes} bytes; it must be 4 to 64")
         self._rates = bytes((16, 72)).ljust(payload_bytes - 4, b"\0")[: payload_bytes - 4]

@@ -2,7 +2,9 @@
 
 A request is ``{"token": …, "command": …, "text": …}``; ``text`` goes with ``mark`` and ``note``. The answer is
 ``{"ok": true, "status": {…}}`` with the status after the command, or ``{"ok": false, "error": "a sentence"}``. Whoever
-sends a wrong token, a line that is no request or a line of more than 64 KiB is answered once and cut off.
+sends a wrong token, a line that is no request or a line of more than 64 KiB is answered once and cut off. Whoever has
+not shown the token is given little time and no place among those that have: a port on loopback is open to every program
+of the computer, and none of them may keep the operator out.
 """
 
 from __future__ import annotations
@@ -17,14 +19,16 @@ import socket
 import socketserver
 import sys
 import threading
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from acquire.errors import RecorderError, RecorderErrorReason
 from acquire.files import write_new
+from acquire.recorder.commands import COMMANDS, MAX_TEXT, Command, checked_text, one_line
 
 __all__ = [
     "COMMANDS",
@@ -33,14 +37,18 @@ __all__ = [
     "ControlClient",
     "ControlServer",
     "RecorderStatus",
+    "checked_text",
     "connect",
+    "one_line",
     "state_path",
 ]
 
-COMMANDS = ("pause", "resume", "skip", "repeat", "mark", "note", "stop")
 MAX_LINE_BYTES = 64 * 1024
-MAX_TEXT = 1000
 MAX_CONNECTIONS = 16
+"""Connections that have shown the token."""
+MAX_STRANGERS = 32
+"""Connections that have not yet; one more, and the oldest of them is cut off."""
+STRANGER_S = 1.5
 _IDLE_S = 60.0
 _ANSWER_S = 10.0
 
@@ -99,32 +107,6 @@ class RecorderStatus:
     leads: tuple[dict[str, Any], ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Command:
-    """A request that the recorder's own loop must obey.
-
-    Attributes:
-        name: one of ``COMMANDS``.
-        text: of a mark or note.
-    """
-
-    name: str
-    text: str
-    _answer: queue.SimpleQueue[str] = field(default_factory=queue.SimpleQueue)
-
-    def answer(self, error: str = "") -> None:
-        """Say that it was done, or why not."""
-        self._answer.put(error)
-
-    def wait(self, timeout_s: float) -> str:
-        """Wait for the answer: "" or the reason why not.
-
-        Raises:
-            queue.Empty: none came in time.
-        """
-        return self._answer.get(timeout=timeout_s)
-
-
 class ControlServer:
     """Answers status and takes commands, on threads of its own, until it is closed.
 
@@ -139,6 +121,7 @@ class ControlServer:
         self._state_file = state_file
         self._commands: queue.Queue[Command] = queue.Queue(maxsize=64)
         self._places = threading.BoundedSemaphore(MAX_CONNECTIONS)
+        self._strangers = _Strangers()
         self._server = _Server(("127.0.0.1", 0), self._converse)
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name="control", daemon=True
@@ -187,39 +170,51 @@ class ControlServer:
             command.answer(f"The command {command.name} came too late: {reason}.")
 
     def _converse(self, stream: socketserver.StreamRequestHandler) -> None:
+        with self._strangers.admitted(stream.connection):
+            request = self._understood(stream.rfile.readline(MAX_LINE_BYTES + 1))
+        if isinstance(request, str):
+            _send(stream, {"ok": False, "error": request})
+            return
         if not self._places.acquire(blocking=False):
-            _send(stream, {"ok": False, "error": f"The recorder talks to {MAX_CONNECTIONS} at most; close a window."})
+            words = (
+                f"{MAX_CONNECTIONS} programs are connected to this recorder, which is the most; end a trilead watch."
+            )
+            _send(stream, {"ok": False, "error": words})
             return
         try:
-            while line := stream.rfile.readline(MAX_LINE_BYTES + 1):
-                answer, stay = self._answer(line)
-                _send(stream, answer)
-                if not stay:
+            stream.connection.settimeout(_IDLE_S)
+            while True:
+                _send(stream, {"ok": False, "error": request} if isinstance(request, str) else self._answer(*request))
+                if isinstance(request, str) or not (line := stream.rfile.readline(MAX_LINE_BYTES + 1)):
                     return
+                request = self._understood(line)
         finally:
             self._places.release()
 
-    def _answer(self, line: bytes) -> tuple[dict[str, Any], bool]:
-        """The answer to a line, and whether to go on listening."""
+    def _understood(self, line: bytes) -> tuple[str, str] | str:
+        """The command and text of a line, or why whoever sent it is cut off."""
         if len(line) > MAX_LINE_BYTES:
-            return {"ok": False, "error": f"A request is longer than {MAX_LINE_BYTES} bytes."}, False
+            return f"A request is longer than {MAX_LINE_BYTES} bytes."
         try:
             request = json.loads(line)
             token, name, text = request["token"], request["command"], request.get("text", "")
             if not all(isinstance(value, str) for value in (token, name, text)):
                 raise TypeError
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            return {
-                "ok": False,
-                "error": "A request is a JSON object with a token, a command and perhaps a text.",
-            }, False
+            return "A request is a JSON object with a token, a command and perhaps a text."
         if not hmac.compare_digest(token.encode("utf-8", "replace"), self._token.encode()):
-            return {"ok": False, "error": "The token is not the one of this recording."}, False
+            return "The token is not the one of this recording."
+        return name, text
+
+    def _answer(self, name: str, text: str) -> dict[str, Any]:
         if name == "status":
-            return {"ok": True, "status": asdict(self._status())}, True
+            return {"ok": True, "status": asdict(self._status())}
         if name not in COMMANDS:
-            return {"ok": False, "error": f"There is no command {name[:40]!r}; there are {', '.join(COMMANDS)}."}, True
-        return self._obey(Command(name=name, text=_one_line(text))), True
+            return {"ok": False, "error": f"There is no command {name[:40]!r}; there are {', '.join(COMMANDS)}."}
+        try:
+            return self._obey(Command(name=name, text=checked_text(name, text)))
+        except RecorderError as error:
+            return {"ok": False, "error": str(error)}
 
     def _obey(self, command: Command) -> dict[str, Any]:
         try:
@@ -265,13 +260,21 @@ class ControlClient:
         self._stream.close()
         self._socket.close()
 
+    def interrupt(self) -> None:
+        """End the waiting of another thread that asked for something; nothing can be asked any more."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
     def request(self, command: str, text: str = "") -> RecorderStatus:
         """Send ``status`` or one of ``COMMANDS``; the status after it comes back.
 
         Raises:
             RecorderError: the recorder refuses, or does not answer.
         """
-        line = json.dumps({"token": self._token, "command": command, "text": text}) + "\n"
+        if command in COMMANDS:
+            text = checked_text(command, text)
+        # As it is, and not in escapes, the longest text fits into a line.
+        line = json.dumps({"token": self._token, "command": command, "text": text}, ensure_ascii=False) + "\n"
         try:
             self._socket.sendall(line.encode())
             answer = json.loads(self._stream.readline(MAX_LINE_BYTES + 1))
@@ -289,8 +292,12 @@ def state_path(journal: Path) -> Path:
     return journal.with_suffix(".state")
 
 
-def connect(journal: Path) -> ControlClient:
+def connect(journal: Path, *, timeout_s: float = 2 * _ANSWER_S) -> ControlClient:
     """Reach the recorder that writes a journal.
+
+    Args:
+        journal: which it writes.
+        timeout_s: how long an answer may take.
 
     Raises:
         RecorderError: there is none, or it does not answer.
@@ -300,7 +307,7 @@ def connect(journal: Path) -> ControlClient:
         port, token = int(state["port"]), str(state["token"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _no_answer() from error
-    return ControlClient(port, token)
+    return ControlClient(port, token, timeout_s=timeout_s)
 
 
 def _no_answer() -> RecorderError:
@@ -310,18 +317,38 @@ def _no_answer() -> RecorderError:
     )
 
 
-def _one_line(text: str) -> str:
-    """Text that any terminal and file can take: one line, no control characters, of bounded length."""
-    visible = "".join(character if character.isprintable() else " " for character in text[:MAX_TEXT])
-    return visible.strip()
-
-
 def _send(stream: socketserver.StreamRequestHandler, answer: dict[str, Any]) -> None:
     stream.wfile.write(json.dumps(answer).encode() + b"\n")
 
 
+class _Strangers:
+    """The connections that have not shown the token; there are never more than ``MAX_STRANGERS``."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._since: dict[socket.socket, float] = {}
+
+    @contextlib.contextmanager
+    def admitted(self, stranger: socket.socket) -> Iterator[None]:
+        """Count one more, and cut off those that take too long, or the oldest where there are too many."""
+        now_s = time.monotonic()
+        with self._lock:
+            self._since[stranger] = now_s
+            surplus = len(self._since) - MAX_STRANGERS
+            for place, (other, since_s) in enumerate(self._since.items()):
+                if place < surplus or now_s - since_s > STRANGER_S:
+                    with contextlib.suppress(OSError):
+                        other.shutdown(socket.SHUT_RDWR)
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._since[stranger]
+
+
 class _Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
+    request_queue_size = MAX_STRANGERS
     block_on_close = False
 
     def __init__(self, address: tuple[str, int], converse: Callable[[socketserver.StreamRequestHandler], None]) -> None:
@@ -335,7 +362,7 @@ class _Server(socketserver.ThreadingTCPServer):
 
 
 class _Handler(socketserver.StreamRequestHandler):
-    timeout = _IDLE_S
+    timeout = STRANGER_S
 
     def handle(self) -> None:
         assert isinstance(self.server, _Server)

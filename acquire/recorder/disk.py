@@ -26,7 +26,16 @@ from acquire.files import TEMPORARY_PREFIX
 from acquire.recordings.journal import CHUNK_HEAD, RECORD_HEAD
 from protocols.script import Script
 
-__all__ = ["RESERVE_BYTES", "DiskNeed", "DiskWatch", "check_room", "estimate_need", "free_bytes"]
+__all__ = [
+    "RESERVE_BYTES",
+    "DiskNeed",
+    "DiskWatch",
+    "check_room",
+    "estimate_need",
+    "free_bytes",
+    "in_words",
+    "span_in_words",
+]
 
 RESERVE_BYTES = 32 * 1024 * 1024
 """What a recording leaves free, for its events, its operator's notes and everybody else."""
@@ -107,9 +116,9 @@ def check_room(need: DiskNeed, *, journals: Path, recordings: Path) -> None:
         free = free_bytes(folder)
         if free < taken + RESERVE_BYTES:
             raise RecorderError(
-                f"The disk of {folder} has {_in_words(free)} free, and recording {need.duration_s / 60:.0f} min needs"
-                f" {_in_words(taken)} and {_in_words(RESERVE_BYTES)} in reserve; free"
-                f" {_in_words(taken + RESERVE_BYTES - free)} or take a shorter protocol.",
+                f"The disk of {folder} has {in_words(free)} free, and recording {span_in_words(need.duration_s)} needs"
+                f" {in_words(taken)} and {in_words(RESERVE_BYTES)} in reserve; free"
+                f" {in_words(taken + RESERVE_BYTES - free)} or take a shorter protocol.",
                 reason=RecorderErrorReason.DISK,
             )
 
@@ -190,8 +199,8 @@ class DiskWatch:
         if free >= RESERVE_BYTES:
             return ""
         return (
-            f"The disk of {self._journal.parent} has only {_in_words(free)} free, less than the reserve of"
-            f" {_in_words(RESERVE_BYTES)}, so the recording was ended; free some space."
+            f"The disk of {self._journal.parent} has only {in_words(free)} free, less than the reserve of"
+            f" {in_words(RESERVE_BYTES)}, so the recording was ended; free some space."
         )
 
     def make_room(self) -> None:
@@ -233,7 +242,17 @@ def _disk(folder: Path) -> int:
     return folder.stat().st_dev
 
 
-def _in_words(n_bytes: int) -> str:
-    if n_bytes >= 1e9:
-        return f"{n_bytes / 1e9:.1f} GB"
-    return f"{n_bytes / 1e6:.0f} MB" if n_bytes >= 1e7 else f"{n_bytes / 1e6:.1f} MB"
+def in_words(n_bytes: int) -> str:
+    """A size to two or more digits, in the unit that suits it."""
+    for unit, size in (("GB", 1e9), ("MB", 1e6)):
+        if n_bytes >= size:
+            return f"{n_bytes / size:.0f} {unit}" if unit == "MB" and n_bytes >= 1e7 else f"{n_bytes / size:.1f} {unit}"
+    return f"{n_bytes / 1e3:.0f} kB"
+
+
+def span_in_words(span_s: float) -> str:
+    """How long something takes, as precisely as anybody wants to know."""
+    if span_s < 100:
+        return f"{span_s:.0f} s" if span_s >= 1 else f"{span_s:.1g} s"
+    minutes = round(span_s / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"

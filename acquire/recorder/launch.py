@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import site
 import subprocess
 import sys
 import tempfile
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,15 +17,27 @@ from typing import IO
 
 from acquire.boards.board import open_board
 from acquire.errors import RecorderError, RecorderErrorReason, StudyError
-from acquire.recorder.control import ControlClient, RecorderStatus, connect, state_path
+from acquire.recorder.child import child_environment, module_command
+from acquire.recorder.control import ControlClient, RecorderStatus, connect, one_line, state_path
 from acquire.recorder.process import RecorderConfig
 from acquire.recordings.finish import RecordingSummary
 from acquire.study import Study
-from protocols.script import load_script
+from protocols.script import LoadedScript, load_script
 
-__all__ = ["RecorderProcess", "RecordingSummary", "prepare", "record_headless", "start_recorder"]
+__all__ = [
+    "MAX_OPERATOR",
+    "STALL_LIMIT_S",
+    "RecorderProcess",
+    "RecordingSummary",
+    "prepare",
+    "record_headless",
+    "start_recorder",
+]
 
 STALL_LIMIT_S = 120.0
+MAX_OPERATOR = 64
+"""Characters that an operator's initials or code may have."""
+MAX_REMARKS = 100
 FOLLOW_INTERVAL_S = 0.1
 
 
@@ -110,26 +120,40 @@ def prepare(
     factors: Mapping[str, str] | None = None,
     stall_limit_s: float = STALL_LIMIT_S,
     lsl_outlet: bool = False,
+    remarks: Sequence[str] = (),
+    script: LoadedScript | None = None,
 ) -> RecorderConfig:
-    """Check what a recording shall be, and settle what was left open; see ``record_headless`` for the arguments.
+    """Check what a recording shall be, and settle what was left open.
+
+    Args:
+        study: as all that is not told here, see ``record_headless``.
+        subject: likewise.
+        board: likewise.
+        session: likewise.
+        protocol: likewise.
+        operator: likewise.
+        factors: likewise.
+        stall_limit_s: likewise.
+        lsl_outlet: likewise.
+        remarks: what the recording shall say of its beginning, such as why it was begun though something was bad; each
+            becomes an event of kind ``preflight``, on one line and of bounded length.
+        script: what is played, where it was loaded already; ``protocol`` is not looked at then.
 
     Raises:
         TrileadError: something of it cannot be.
     """
-    script = load_script(protocol if protocol is not None else study.protocol_source)
-    if session == "new":
-        session = study.new_session(subject)
-    elif session is None:
-        session = study.latest_session(subject) or "01"
+    script = script or load_script(protocol if protocol is not None else study.protocol_source)
+    session = study.choose_session(subject, session).label
     run = study.next_run(subject, session)
     recording = study.recording_path(subject, session, run)
     address = board if board is not None else study.board
     # Only made, not opened: an address with a mistake in it is found before anything is written.
     open_board(address, subject=subject, session=session, mains_hz=study.mains_hz)
     _check_factors(study, factors or {})
-    if len(operator) > 64 or not (operator.isprintable()):
+    if len(operator) > MAX_OPERATOR or not operator.isprintable():
         raise StudyError(
-            f"The operator is {operator[:70]!r}; use initials or a code of at most 64 characters on one line.",
+            f"The operator is {operator[:70]!r}; use initials or a code of at most {MAX_OPERATOR} characters on one"
+            " line.",
             path=study.path,
             field="operator",
             value=operator,
@@ -139,7 +163,7 @@ def prepare(
         study.recordings_dir.mkdir(exist_ok=True)
     except OSError as error:
         raise StudyError(
-            f"{study.path} cannot be written: {error.strerror or error}; mend its permissions.",
+            f"{study.path} cannot be written: {error.strerror or error}; look at its permissions and its disk.",
             path=study.path,
         ) from error
     return RecorderConfig(
@@ -159,6 +183,7 @@ def prepare(
         recording=str(recording.resolve()),
         stall_limit_s=stall_limit_s,
         lsl_outlet=lsl_outlet,
+        remarks=tuple(line for line in map(one_line, remarks[:MAX_REMARKS]) if line),
     )
 
 
@@ -189,20 +214,15 @@ def start_recorder(config: RecorderConfig) -> RecorderProcess:
     Raises:
         RecorderError: the operating system cannot start it.
     """
-    environment = dict(os.environ)
-    root = str(Path(__file__).resolve().parents[2])
-    if root not in (*site.getsitepackages(), site.getusersitepackages()):
-        # trilead runs from a checkout: the child must find it too, whatever folder it is started in.
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, environment.get("PYTHONPATH", "")]))
     # A file without a name, and not a pipe, so that the recorder can complain even when nobody listens any more.
     complaints = tempfile.TemporaryFile()
     try:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "acquire.recorder.process", "-"],
+            module_command("acquire.recorder.process", "-"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=complaints,
-            env=environment,
+            env=child_environment(),
             # Ctrl-C in the terminal must reach this process only, which then stops the recorder cleanly.
             start_new_session=sys.platform != "win32",
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
@@ -233,6 +253,10 @@ class RecorderProcess:
         self.journal = journal
         self._complaints = complaints
         self._client: ControlClient | None = None
+        self._said = b""
+        # What it says at its end may be more than a pipe holds, and it may not be kept waiting there.
+        self._listener = threading.Thread(target=self._listen, name="outcome", daemon=True)
+        self._listener.start()
 
     def status(self) -> RecorderStatus | None:
         """What the recorder is doing; None before it listens and after it has ended."""
@@ -276,9 +300,9 @@ class RecorderProcess:
         Raises:
             RecorderError: there is no recording file, and why.
         """
-        assert self.process.stdout is not None
-        with self.process.stdout as stdout, self._complaints as complaints:
-            last_line = stdout.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
+        self._listener.join()
+        last_line = self._said.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        with self._complaints as complaints:
             code = self.process.wait()
             complaints.seek(0)
             complaint = complaints.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
@@ -291,6 +315,11 @@ class RecorderProcess:
         except (ValueError, KeyError, TypeError) as error:
             raise self._died(code, complaint) from error
         raise RecorderError(sentence, reason=reason, journal=self.journal if self.journal.exists() else None)
+
+    def _listen(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as stdout:
+            self._said = stdout.read()
 
     def _died(self, code: int, complaint: str) -> RecorderError:
         kept = self.journal.exists()

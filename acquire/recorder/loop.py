@@ -46,6 +46,7 @@ class Recorder:
         bystanders: see what is recorded.
         awake: keeps the computer from sleeping.
         stall_limit_s: end cleanly when no samples arrive for this long; 0 to wait for ever.
+        remarks: what the recording shall say of its beginning, before anything else.
 
     Attributes:
         status: what it is doing; replaced as a whole, so other threads may read it at any time.
@@ -62,6 +63,7 @@ class Recorder:
         bystanders: Bystanders,
         awake: Awake,
         stall_limit_s: float,
+        remarks: Sequence[str] = (),
     ) -> None:
         self._board = board
         self._info = info
@@ -69,6 +71,7 @@ class Recorder:
         self._disk = disk
         self._bystanders = bystanders
         self._awake = awake
+        self._remarks = remarks
         self._player = Player(script.script, rate_hz=info.nominal_rate_hz)
         self._link = LinkWatch(board, address=info.address, stall_limit_s=stall_limit_s)
         self._longest = max(1, round(info.nominal_rate_hz * LONGEST_READ_S))
@@ -105,6 +108,8 @@ class Recorder:
         try:
             self._board.start()
             self._link.heard()
+            for remark in self._remarks:
+                self._note(0, "preflight", remark)
             self._happen(self._player.start(0))
             while not self._stop_reason:
                 self._obey(control)

@@ -70,6 +70,7 @@ class RecorderConfig:
         recording: file to make of it.
         stall_limit_s: end cleanly when no samples arrive for this long; 0 to wait for ever.
         lsl_outlet: whether to send what is recorded over LSL as well.
+        remarks: what the recording shall say of its beginning.
     """
 
     recording_id: str
@@ -88,6 +89,7 @@ class RecorderConfig:
     recording: str
     stall_limit_s: float
     lsl_outlet: bool = False
+    remarks: tuple[str, ...] = ()
 
     @classmethod
     def from_json(cls, text: str) -> RecorderConfig:
@@ -96,7 +98,7 @@ class RecorderConfig:
         Raises:
             RecorderError: it is not JSON, or a field is missing, unknown or of the wrong type.
         """
-        types = {"str": str, "int": int, "float": (int, float), "bool": bool}
+        types = {"str": str, "int": int, "float": (int, float), "bool": bool, "tuple[str, ...]": list}
         try:
             raw = json.loads(text)
             declared = {field.name: types.get(str(field.type), dict) for field in fields(cls)}
@@ -105,7 +107,9 @@ class RecorderConfig:
             for name, allowed in declared.items():
                 if not isinstance(raw[name], allowed):  # type: ignore[arg-type]
                     raise ValueError(f"{name} is of the wrong type")
-            return cls(**raw)
+            if not all(isinstance(remark, str) for remark in raw["remarks"]):
+                raise ValueError("a remark is no text")
+            return cls(**{**raw, "remarks": tuple(raw["remarks"])})
         except (ValueError, AttributeError, RecursionError) as error:
             raise RecorderError(
                 f"The recorder's config cannot be used ({error}); start recordings with trilead record.",
@@ -153,6 +157,7 @@ def record(config: RecorderConfig) -> RecordingSummary:
             bystanders=bystanders,
             awake=stack.enter_context(Awake()),
             stall_limit_s=config.stall_limit_s,
+            remarks=config.remarks,
         )
         with ControlServer(state_path(journal), lambda: recorder.status) as control, _stopped_by_signals(recorder):
             reason = recorder.run(control)

@@ -8,17 +8,21 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from protocols.console import counted
+
 if TYPE_CHECKING:
     from acquire.recorder.control import RecorderStatus
     from acquire.recordings.finish import RecordingSummary
     from acquire.recordings.report import RecordingReport
 
-__all__ = ["Alarm", "clock", "print_summary", "status_line", "status_table"]
+__all__ = ["Alarm", "clock", "print_summary", "signed", "status_line", "status_table"]
 
 _STATE_STYLES = {"recording": "green", "stalled": "bold red", "reconnecting": "bold red", "paused": "yellow"}
 _LEAD_STYLES = {"good": "green", "doubtful": "yellow", "bad": "bold red"}
 _DISK_TOLD_S = 6 * 3600.0
 _FULL_COVERAGE = 0.999
+_DRIFT_TOLD_S = 60.0
+"""A shorter recording does not show by how much a board's rate is off."""
 
 
 class Alarm:
@@ -47,6 +51,11 @@ def clock(seconds: float) -> str:
     return f"{f'{whole // 3600}:' if whole >= 3600 else ''}{minutes}:{whole % 60:02d}"
 
 
+def signed(number: float) -> str:
+    """A whole number with its sign, as it is written for people."""
+    return f"{round(number):+d}".replace("-", "−")
+
+
 def status_table(status: RecorderStatus) -> Table:
     """All that an operator wants to see while it records."""
     table = Table(box=None, pad_edge=False, show_header=False)
@@ -62,11 +71,13 @@ def status_table(status: RecorderStatus) -> Table:
         table.add_row("left", Text(f"{clock(status.remaining_s)}", style="bold"))
         table.add_row("then", Text(status.next_instruction or "the end"))
     rate = f", {status.fitted_rate_hz:.2f} Hz" if status.fitted_rate_hz else ""
-    table.add_row("recorded", Text(f"{clock(status.elapsed_s)} ({status.n_samples} samples{rate})"))
-    lost = f"{status.lost_samples} samples lost in {status.gaps} gap(s)" if status.gaps else "none"
+    table.add_row("recorded", Text(f"{clock(status.elapsed_s)} ({counted(status.n_samples, 'sample')}{rate})"))
+    lost = _lost(status.lost_samples, status.gaps) if status.gaps else "none"
     table.add_row("gaps", Text(lost, style="red" if status.gaps else ""))
     if status.bad_bytes or status.reconnects:
-        table.add_row("link", Text(f"{status.bad_bytes} bad bytes, reached again {status.reconnects} time(s)"))
+        table.add_row(
+            "link", Text(f"{counted(status.bad_bytes, 'bad byte')}, reached again {counted(status.reconnects, 'time')}")
+        )
     if 0 < status.disk_left_s < _DISK_TOLD_S:
         table.add_row("disk", Text(f"room for {clock(status.disk_left_s)}", style="yellow"))
     for lead in status.leads:
@@ -77,21 +88,17 @@ def status_table(status: RecorderStatus) -> Table:
 def status_line(status: RecorderStatus) -> str:
     """The same on one line, for logs and for the answer to a command."""
     step = f", {status.activity or 'rest between'} for another {clock(status.remaining_s)}" if status.step else ""
-    gaps = f", {status.lost_samples} samples lost" if status.gaps else ""
+    gaps = f", {counted(status.lost_samples, 'sample')} lost" if status.gaps else ""
     wrong = f": {status.message}" if status.message else ""
     return f"{status.state} at {clock(status.elapsed_s)}{step}{gaps}{wrong}"
 
 
 def print_summary(console: Console, summary: RecordingSummary) -> None:
     """What came of a recording: samples, gaps and each step's coverage."""
-    lost = f"{summary.lost_samples} samples lost in {len(summary.gaps)} gap(s)" if summary.gaps else "no gaps"
+    lost = _lost(summary.lost_samples, len(summary.gaps)) if summary.gaps else "no gaps"
     whole = "the whole protocol" if summary.complete else f"ended early: {summary.reason.rstrip('.')}"
-    console.print(
-        Text(
-            f"Recorded {summary.path}\n"
-            f"{summary.n_samples} samples, {clock(summary.duration_s)} at {summary.rate_hz:.2f} Hz, {lost}; {whole}."
-        )
-    )
+    length = f"{counted(summary.n_samples, 'sample')}, {clock(summary.duration_s)} at {summary.rate_hz:.2f} Hz"
+    console.print(Text(f"Recorded {summary.path}\n{length}, {lost}; {whole}."))
     if summary.report is not None:
         _print_report(console, summary.report)
 
@@ -99,10 +106,13 @@ def print_summary(console: Console, summary: RecordingSummary) -> None:
 def _print_report(console: Console, report: RecordingReport) -> None:
     share = report.received_samples / report.expected_samples if report.expected_samples else 1.0
     longest = f", the longest gap {report.longest_gap / report.nominal_rate_hz:.3g} s" if report.n_gaps else ""
-    drift = f"; the board runs {report.drift_ppm:+.0f} ppm off its rate" if report.drift_ppm is not None else ""
+    long_enough = report.expected_samples >= _DRIFT_TOLD_S * report.nominal_rate_hz
+    drift = ""
+    if report.drift_ppm is not None and long_enough:
+        drift = f"; the board runs {signed(report.drift_ppm)} ppm off its rate"
     console.print(
         Text(
-            f"Expected {report.expected_samples} samples and received {report.received_samples}"
+            f"Expected {counted(report.expected_samples, 'sample')} and received {report.received_samples}"
             f" ({_percent(share)}{longest}){drift}."
         )
     )
@@ -120,6 +130,10 @@ def _print_report(console: Console, report: RecordingReport) -> None:
             Text(_percent(step.coverage), style="" if step.coverage >= _FULL_COVERAGE else "yellow"),
         )
     console.print(table)
+
+
+def _lost(samples: int, gaps: int) -> str:
+    return f"{counted(samples, 'sample')} lost in {counted(gaps, 'gap')}"
 
 
 def _percent(share: float) -> str:

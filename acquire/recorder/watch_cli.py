@@ -14,7 +14,7 @@ import typer
 from rich.live import Live
 from rich.text import Text
 
-from acquire.recorder.status_view import Alarm, status_line, status_table
+from acquire.recorder.status_view import Alarm, clock, status_line, status_table
 from protocols.console import console, fail, user_errors
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ __all__ = ["app"]
 
 LOOK_INTERVAL_S = 0.1
 _BUSY_LIMIT_S = 5.0
+_SHOWN_TEXT = 60
 
 app = typer.Typer()
 
@@ -65,21 +66,33 @@ def watch(study: StudyFolder, recording: WhichRecording = None) -> None:
 def tell(
     study: StudyFolder,
     command: Annotated[str, typer.Argument(metavar="pause|resume|skip|repeat|mark|note|stop", show_default=False)],
-    text: Annotated[str, typer.Argument(metavar="[TEXT]", help="Of a mark or note.", show_default=False)] = "",
+    text: Annotated[
+        str, typer.Argument(metavar="[TEXT]", help="Of a mark, which needs none, or of a note.", show_default=False)
+    ] = "",
     recording: WhichRecording = None,
 ) -> None:
     """Command a recording that is under way."""
-    from acquire.recorder.control import COMMANDS, connect
+    from acquire.recorder.commands import COMMANDS, checked_text
+    from acquire.recorder.control import connect
     from acquire.study import Study
 
     if command not in COMMANDS:
         fail(f"There is no command {command[:40]!r}; there are {', '.join(COMMANDS)}.")
     if text and command not in ("mark", "note"):
         fail(f"A text goes with mark and note only; leave {text[:40]!r} out.")
+    text = checked_text(command, text)
     journal = _under_way(Study.open(study), recording)
     with connect(journal) as client:
         status = client.request(command, text)
-    console.print(Text(f"{journal.stem}: {status_line(status)}"))
+    done = ""
+    if command in ("mark", "note"):
+        quoted = f" “{_beginning(text)}”" if text else ""
+        done = f"{command}{quoted} at {clock(status.elapsed_s)}; "
+    console.print(Text(f"{journal.stem}: {done}{status_line(status)}"))
+
+
+def _beginning(text: str) -> str:
+    return text if len(text) <= _SHOWN_TEXT else f"{text[: _SHOWN_TEXT - 1]}…"
 
 
 def _under_way(study: Study, wanted: str | None) -> Path:

@@ -250,17 +250,25 @@ class JournalTail:
         """
         return record.chunk(*self._layout)
 
-    def poll(self) -> list[Record]:
+    def poll(self, most_bytes: int = _BLOCK_BYTES) -> list[Record]:
         """The whole records added since the last call; one that is still being written comes the next time.
 
-        Who comes late to a long recording gets some millions of bytes at each call, until an empty list says that
-        there are no more.
+        Who comes late to a long recording gets about ``most_bytes`` at each call, until an empty list says that there
+        are no more.
         """
+        if self._walk.fault:
+            # What was read of a record that was not whole may have been replaced meanwhile.
+            self._walk.read_again()
         records: list[Record] = []
-        limit = self._walk.position + _BLOCK_BYTES
+        limit = self._walk.position + most_bytes
         while self._walk.position < limit and (record := next(self._walk, None)) is not None:
             records.append(record)
         return records
+
+    @property
+    def damage(self) -> str:
+        """Why nothing behind the last record can be read, as the middle of a sentence; "" where all is well."""
+        return self._walk.fault if self._walk.damaged else ""
 
 
 class _Walk(Iterator[Record]):
@@ -301,6 +309,11 @@ class _Walk(Iterator[Record]):
         self.position += RECORD_HEAD.size + length
         self.sequence += 1
         return Record(kind=_KINDS[kind], payload=payload)
+
+    def read_again(self) -> None:
+        """Read what stands behind the last whole record anew at the next step."""
+        self._file.seek(self.position)
+        self._data, self._at = b"", 0
 
     def starts_with(self, begin: bytes) -> bool:
         """Whether what comes next begins like this, as far as there is anything."""

@@ -20,7 +20,7 @@ from protocols.errors import ScriptInvalid
 from protocols.script import PlannedStep, parse_script
 from protocols.spans import EventLike, activity_spans
 
-__all__ = ["RecordingReport", "StepCoverage", "make_report"]
+__all__ = ["RecordingReport", "StepCoverage", "make_report", "plan_of", "plan_places"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,7 +168,7 @@ def make_report(
         lost_samples=n_samples - received,
         n_gaps=int(np.count_nonzero(gaps)),
         longest_gap=int(gaps.max(initial=0)),
-        steps=_coverage(events, valid, n_samples, nominal_rate_hz, _plan(protocol_text)),
+        steps=_coverage(events, valid, n_samples, nominal_rate_hz, plan_of(protocol_text)),
         nominal_rate_hz=nominal_rate_hz,
         fitted_rate_hz=fitted,
         drift_ppm=drift_ppm(fitted, nominal_rate_hz),
@@ -180,7 +180,8 @@ def make_report(
     )
 
 
-def _plan(protocol_text: str) -> tuple[PlannedStep, ...]:
+def plan_of(protocol_text: str) -> tuple[PlannedStep, ...]:
+    """The plan of a recorded script; empty where there is none or it cannot be read."""
     if not protocol_text:
         return ()
     try:
@@ -197,7 +198,7 @@ def _coverage(
     nominal_rate_hz: float,
     plan: Sequence[PlannedStep],
 ) -> tuple[StepCoverage, ...]:
-    places = _places(events, plan)
+    places = plan_places(events, plan)
     received = dict.fromkeys((entry.position for entry in plan), 0)
     for span in activity_spans(events, n_samples):
         if (position := places.get(span.event_uuid)) is not None:
@@ -218,8 +219,16 @@ def _coverage(
     )
 
 
-def _places(events: Sequence[EventLike], plan: Sequence[PlannedStep]) -> dict[str, int]:
-    """Which entry of the plan each step or resume event belongs to; the player does them in order or once more."""
+def plan_places(events: Sequence[EventLike], plan: Sequence[PlannedStep]) -> dict[str, int]:
+    """Which entry of the plan each step or resume event belongs to; the player does them in order or once more.
+
+    Args:
+        events: ordered by index.
+        plan: of the script that was played.
+
+    Returns:
+        The event's uuid → the entry's position.
+    """
     steps = [entry for entry in plan if not entry.is_rest]
     places: dict[str, int] = {}
     at, again = -1, False

@@ -12,6 +12,7 @@ from enum import Enum
 from pathlib import Path
 from typing import IO, Any
 
+from acquire.errors import RecordingErrorReason
 from acquire.recorder.child import child_environment, module_command
 from acquire.recordings.examine import FIRST_WITH_DIGESTS
 from acquire.recordings.seal import is_sealed
@@ -31,6 +32,15 @@ class Verdict(Enum):
     SEALED = "sealed, without digests"
     CHANGED = "changed"
     UNREADABLE = "unreadable"
+    NEWER = "of a newer trilead"
+    NOT_A_RECORDING = "not a recording"
+    MISSING = "missing"
+
+
+_REFUSALS = {
+    RecordingErrorReason.NOT_A_RECORDING.value: Verdict.NOT_A_RECORDING,
+    RecordingErrorReason.NEWER_VERSION.value: Verdict.NEWER,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +64,11 @@ class Verification:
         """Whether nothing is wrong, as far as the file lets anybody tell."""
         return self.verdict in (Verdict.SOUND, Verdict.SEALED)
 
+    @property
+    def is_spoilt(self) -> bool:
+        """Whether it is, or was, a recording with which something is wrong."""
+        return self.verdict in (Verdict.CHANGED, Verdict.UNREADABLE)
+
 
 def verify(path: Path, *, progress: Progress = lambda done, total: None) -> Verification:
     """Recompute the seal and all digests of a recording file.
@@ -69,20 +84,26 @@ def verify(path: Path, *, progress: Progress = lambda done, total: None) -> Veri
         What can be said of it; nothing about the file raises an error.
     """
     try:
+        if not path.exists():
+            return _refused(path, Verdict.MISSING, "there is no such file")
         if not path.is_file():
-            return _unreadable(path, "there is no such file")
+            return _refused(path, Verdict.NOT_A_RECORDING, "it is no file, but a folder, a device or a pipe")
         sealed = is_sealed(path, progress=progress)
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
     except OSError as error:
-        return _unreadable(path, f"it cannot be read: {error.strerror or error}")
+        return _refused(path, Verdict.UNREADABLE, f"it cannot be read: {error.strerror or error}")
+    except ValueError:
+        return _refused(path, Verdict.MISSING, "no file can have this name")
     if not head.startswith(b"\x89HDF\r\n\x1a\n"):
-        return _unreadable(path, "it is no HDF5 file, or its beginning was destroyed")
+        if sealed or path.suffix == ".h5":
+            return _refused(path, Verdict.UNREADABLE, "it is no HDF5 file, or its beginning was destroyed")
+        return _refused(path, Verdict.NOT_A_RECORDING, "it is not a recording of trilead, but some other file")
     return _examined(path, sealed, progress)
 
 
-def _unreadable(path: Path, finding: str) -> Verification:
-    return Verification(path=path, verdict=Verdict.UNREADABLE, findings=(finding,))
+def _refused(path: Path, verdict: Verdict, finding: str) -> Verification:
+    return Verification(path=path, verdict=verdict, findings=(finding,))
 
 
 def _examined(path: Path, sealed: bool, progress: Progress) -> Verification:
@@ -93,7 +114,7 @@ def _examined(path: Path, sealed: bool, progress: Progress) -> Verification:
             version = line.get("version", version)
             root = line.get("root", root)
             if "refused" in line:
-                return _unreadable(path, str(line["refused"]))
+                return _refused(path, _REFUSALS.get(str(line.get("reason")), Verdict.UNREADABLE), str(line["refused"]))
             if "found" in line:
                 findings.append(str(line["found"]))
             if "progress" in line:

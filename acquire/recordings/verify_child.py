@@ -1,7 +1,7 @@
 """Looks into a recording in a process of its own: HDF5 may hang on a damaged file, or crash.
 
 Started as ``python -m acquire.recordings.verify_child FILE``, it writes one JSON object a line, at once:
-``{"version": …}``, ``{"found": a clause}``, ``{"refused": a clause}`` for what is no recording,
+``{"version": …}``, ``{"found": a clause}``, ``{"refused": a clause, "reason": …}`` for what is no recording,
 ``{"progress": [done, total]}``, and at the end ``{"root": …}``.
 """
 
@@ -40,7 +40,10 @@ def _look_into(path: Path) -> str:
         return _examine(path, file)
     except RecordingError as error:
         clause = str(error).removeprefix(f"{path} ").partition(";")[0]
-        _say(**{"found" if error.reason is RecordingErrorReason.DAMAGED else "refused": f"it {clause}"})
+        if error.reason is RecordingErrorReason.DAMAGED:
+            _say(found=f"it {clause}")
+        else:
+            _say(refused=f"it {clause}", reason=error.reason.value)
     except HDF5_ERRORS:
         _say(found="its samples cannot be read, for they do not match their checksums")
     return ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +12,8 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from protocols.console import console, fail, user_errors
+from protocols.console import console, counted, fail, user_errors
+from protocols.errors import TrileadError
 
 if TYPE_CHECKING:
     from acquire.recordings.verify import Verification
@@ -30,37 +31,85 @@ _MOST_FINDINGS = 50
 def verify(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE...", help="Recording files, or studies for all of theirs.", show_default=False),
+        typer.Argument(
+            metavar="FILE...",
+            help="Recording files; or studies or folders, for all recordings in them.",
+            show_default=False,
+        ),
     ],
 ) -> None:
     """Check that recordings are what was recorded; name what was changed."""
     from acquire.recordings.verify import verify as verify_file
 
-    n_wrong = 0
-    paths = _recordings(files)
-    for path in paths:
-        with _progress(path.name) as progress:
-            verification = verify_file(path, progress=progress)
-        _print(verification)
-        n_wrong += not verification.is_sound
-    if n_wrong:
-        what = "The recording is" if len(paths) == 1 else f"Of {len(paths)} recordings, {n_wrong} are"
-        fail(f"{what} not sound; look for an undamaged copy, and keep this one as it is.")
-
-
-def _recordings(files: list[Path]) -> list[Path]:
-    from acquire.study import Study
-
-    found: list[Path] = []
-    for file in files:
-        if not file.is_dir():
-            found.append(file)
+    verifications: list[Verification] = []
+    n_other = 0
+    for argument in files:
+        try:
+            paths = _recordings(argument)
+        except TrileadError as error:
+            if len(files) == 1:
+                raise
+            # The other arguments may be sound all the same.
+            console.print(Text(str(error), style="bold red"))
+            n_other += 1
             continue
-        recordings = Study.open(file).recordings()
-        if not recordings:
-            fail(f"{file} has no recordings to verify; record or import some first.")
-        found += recordings
-    return found
+        for path in paths:
+            with _progress(path.name) as progress:
+                verification = verify_file(path, progress=progress)
+            _print(verification)
+            verifications.append(verification)
+    if faults := _faults(verifications, n_other):
+        fail(faults)
+
+
+def _faults(verifications: Sequence[Verification], n_other: int) -> str:
+    """What is wrong with them all, in a sentence or two; "" where nothing is.
+
+    Args:
+        verifications: of each file.
+        n_other: arguments that lead to no file.
+    """
+    n_spoilt = sum(verification.is_spoilt for verification in verifications)
+    n_other += sum(not verification.is_sound and not verification.is_spoilt for verification in verifications)
+    n_recordings = sum(verification.is_sound or verification.is_spoilt for verification in verifications)
+    sentences = []
+    if n_spoilt == 1:
+        which = "The recording" if n_recordings == 1 else f"1 of {n_recordings} recordings"
+        sentences.append(f"{which} is not sound; look for an undamaged copy, and keep this one as it is.")
+    elif n_spoilt:
+        sentences.append(
+            f"{n_spoilt} of {n_recordings} recordings are not sound; look for undamaged copies, and keep these as they"
+            " are."
+        )
+    if n_other:
+        verb, reasons = ("names", "the reason stands") if n_other == 1 else ("name", "the reasons stand")
+        sentences.append(f"{counted(n_other, 'argument')} {verb} nothing that can be verified; {reasons} above.")
+    return " ".join(sentences)
+
+
+def _recordings(argument: Path) -> list[Path]:
+    """The files that an argument means: itself, or all recordings of a study or a folder.
+
+    Raises:
+        StudyError: it is a folder without recordings.
+    """
+    from acquire.errors import StudyError
+    from acquire.study import STUDY_FILE, Study
+
+    try:
+        if not argument.is_dir():
+            return [argument]
+    except OSError:
+        # Why it cannot be looked at is said where it is opened.
+        return [argument]
+    is_study = (argument / STUDY_FILE).exists()
+    recordings = Study.open(argument).recordings() if is_study else sorted(argument.glob("*.h5"))
+    if not recordings:
+        raise StudyError(
+            f"{argument} has no recordings to verify; name a study, a folder of recordings, or recordings.",
+            path=argument,
+        )
+    return recordings
 
 
 @contextmanager
@@ -97,7 +146,10 @@ def _print(verification: Verification) -> None:
     if verdict is Verdict.SEALED:
         console.print(Text(f"{path}: sound by its seal; it has no digests, for its format version is 1"))
         return
-    console.print(Text(f"{path}: {'CHANGED' if verdict is Verdict.CHANGED else 'UNREADABLE'}", style="bold red"))
+    if verdict not in (Verdict.CHANGED, Verdict.UNREADABLE):
+        console.print(Text(f"{path}: {'; '.join(verification.findings)}", style="bold red"))
+        return
+    console.print(Text(f"{path}: {verdict.name}", style="bold red"))
     for finding in verification.findings[:_MOST_FINDINGS]:
         console.print(Text(f"  {finding}"))
     if (more := len(verification.findings) - _MOST_FINDINGS) > 0:

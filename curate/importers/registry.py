@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
 from curate.errors import FormatUnknown
-
-if TYPE_CHECKING:
-    from acquire.study import Study
-    from curate.importers.report import Imported
+from curate.importers.options import ImportOptions
+from curate.importers.reading import content_digest
+from curate.importers.recorded import IMPORTED, Reading
 
 __all__ = ["FORMATS", "Importer", "find_format", "load_format"]
 
 FORMATS: dict[str, str] = {
     "wearable": "curate.importers.wearable:WearableImporter",
+    "gudb": "curate.importers.gudb:GudbImporter",
+    "brainflow": "curate.importers.brainflow_csv:BrainFlowImporter",
+    "polar": "curate.importers.polar:PolarImporter",
+    "csv": "curate.importers.described:DescribedImporter",
+    "edf": "curate.importers.edf:EdfImporter",
+    "openbci": "curate.importers.openbci:OpenBciImporter",
+    "wfdb": "curate.importers.wfdb_record:WfdbImporter",
+    "xdf": "curate.importers.xdf:XdfImporter",
 }
 """Name → ``module:Class``; the module is imported when the format is asked for."""
 
@@ -27,6 +33,9 @@ class Importer(ABC):
 
     name: str
     """As it is named on the command line."""
+
+    found_by_itself: ClassVar[bool] = True
+    """Whether files of this format are looked for in a folder where no format was named."""
 
     @abstractmethod
     def candidate(self, path: Path) -> bool:
@@ -44,19 +53,31 @@ class Importer(ABC):
             OSError: the file cannot be read.
         """
 
-    @abstractmethod
-    def take(self, study: Study, path: Path, *, shown: Path, known: Mapping[str, Path]) -> Imported:
-        """Write one file into a study.
-
-        Args:
-            study: where to.
-            path: the file.
-            shown: how to call it in sentences.
-            known: SHA-256 of what was imported before → its recording file.
+    def fingerprint(self, path: Path, *, shown: Path) -> str:
+        """SHA-256 of what the file holds, unpacked, by which it is known again under another name.
 
         Raises:
-            ImportRefused: the file cannot be taken in; nothing was written.
-            TrileadError: the study cannot take it.
+            ImportRefused: its packing is damaged, or it is too large.
+            OSError: the file cannot be read.
+        """
+        return content_digest(path, shown=shown)
+
+    def annotators(self, path: Path) -> tuple[str, ...]:
+        """Whose layers come with a file, as far as can be told without reading it."""
+        return (IMPORTED,)
+
+    @abstractmethod
+    def read(self, path: Path, *, shown: Path, options: ImportOptions) -> Reading:
+        """Read one file.
+
+        Args:
+            path: the file.
+            shown: how to call it in sentences.
+            options: what a person said about the files.
+
+        Raises:
+            ImportRefused: the file cannot be taken in.
+            OSError: the file cannot be read.
         """
 
 

@@ -13,6 +13,9 @@ from acquire.errors import RecordingError
 from acquire.recordings.recording import open_recording
 from acquire.study import Study
 from curate.errors import CurateError, ImportRefused, RefusalReason
+from curate.importers.options import ImportOptions
+from curate.importers.place import take
+from curate.importers.reading import refuse_empty
 from curate.importers.registry import FORMATS, Importer, find_format, load_format
 from curate.importers.report import ImportReport, Note, Refusal, Skipped
 from protocols.errors import TrileadError
@@ -26,11 +29,17 @@ _SOURCE_HASH = re.compile(r"sha256:([0-9a-f]{64})")
 
 
 def import_paths(
-    study: Study, paths: Sequence[Path | str], *, format: str | None = None, on_progress: Progress | None = None
+    study: Study,
+    paths: Sequence[Path | str],
+    *,
+    format: str | None = None,
+    options: ImportOptions | None = None,
+    on_progress: Progress | None = None,
 ) -> ImportReport:
     """Take files, or all recordings in folders, into a study.
 
-    Each file becomes a recording and, where labels come with it, a layer of the annotator ``imported``. What the study
+    Each file becomes a recording and, where labels come with it, layers of the annotator ``imported`` and, for further
+    annotators of a file, ``imported-…``. What the study
     has already, by content, is skipped; nothing is ever overwritten; a file that cannot be taken in is refused with a
     sentence, and the rest goes on.
 
@@ -38,6 +47,7 @@ def import_paths(
         study: where to.
         paths: files and folders; folders are searched to any depth, without following links.
         format: the name of a format; None finds it for each file.
+        options: whose the files are and how to read them, where they do not say it themselves.
         on_progress: called before each file and once at the end.
 
     Returns:
@@ -47,6 +57,7 @@ def import_paths(
         FormatUnknown: there is no such format.
         CurateError: a path does not exist or cannot be looked into.
     """
+    options = options or ImportOptions()
     importer = None if format is None else load_format(format)
     report = ImportReport()
     sources = list(_sources([Path(path) for path in paths], importer, report))
@@ -55,7 +66,7 @@ def import_paths(
         if on_progress is not None:
             on_progress(done, len(sources), str(source.shown))
         try:
-            _take(study, source, importer, known, report)
+            _take(study, source, importer, known, options, report)
         except ImportRefused as refused:
             report.refused.append(Refusal(path=source.shown, sentence=str(refused), reason=refused.reason))
         except TrileadError as error:
@@ -75,7 +86,12 @@ class _Source:
 
 
 def _take(
-    study: Study, source: _Source, importer: Importer | None, known: dict[str, Path], report: ImportReport
+    study: Study,
+    source: _Source,
+    importer: Importer | None,
+    known: dict[str, Path],
+    options: ImportOptions,
+    report: ImportReport,
 ) -> None:
     if not stat.S_ISREG(source.path.stat().st_mode):
         # A pipe or a device would make the import wait for ever.
@@ -84,12 +100,13 @@ def _take(
         )
     chosen = importer or find_format(source.path)
     if chosen is None:
+        refuse_empty(source.path, source.shown)
         raise ImportRefused(
             f"no importer knows this file; formats are {', '.join(FORMATS)}, name one with --format.",
             path=source.shown,
-            reason=RefusalReason.NOT_TEXT if source.path.stat().st_size else RefusalReason.EMPTY,
+            reason=RefusalReason.NOT_TEXT,
         )
-    outcome = chosen.take(study, source.path, shown=source.shown, known=known)
+    outcome = take(study, chosen, source.path, shown=source.shown, known=known, options=options)
     known.setdefault(outcome.digest, outcome.recording)
     if outcome.known:
         report.skipped.append(
@@ -114,7 +131,8 @@ def _unreadable_or_unwritable(study: Study, source: _Source, error: OSError) -> 
 
 def _sources(paths: list[Path], importer: Importer | None, report: ImportReport) -> Iterator[_Source]:
     seen: set[Path] = set()
-    searched = [importer] if importer is not None else [load_format(name) for name in FORMATS]
+    every = [load_format(name) for name in FORMATS] if importer is None else [importer]
+    searched = [one for one in every if one is importer or one.found_by_itself]
     for path in paths:
         if path.is_dir():
             found = _in_folder(path, searched, report)
@@ -139,9 +157,11 @@ def _in_folder(folder: Path, searched: list[Importer], report: ImportReport) -> 
         subfolders.sort()
         for name in sorted(names):
             path = Path(where) / name
+            if any(importer.companion(path) for importer in searched):
+                continue
             if any(importer.candidate(path) for importer in searched):
                 yield _Source(path=path, shown=_printable(path.relative_to(folder)))
-            elif not any(importer.companion(path) for importer in searched):
+            else:
                 report.passed_over += 1
 
 

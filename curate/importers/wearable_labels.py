@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
 from curate.errors import ImportRefused, RefusalReason
 from curate.importers.reading import read_text_bytes
+from curate.importers.recorded import Mark
 from curate.importers.time_axis import TimeAxis
-from curate.labels import Label, new_label
 
-__all__ = ["LABELS_FOLDER", "LabelRow", "label_file", "labels_of", "read_label_rows"]
+__all__ = ["LABELS_FOLDER", "LabelRow", "label_file", "marks_of", "read_label_rows"]
 
 LABELS_FOLDER = "labels"
 
@@ -96,17 +95,16 @@ def _refuse(shown: Path, number: int, value: str, fault: str) -> NoReturn:
     )
 
 
-def labels_of(rows: tuple[LabelRow, ...], axis: TimeAxis, *, activity: str, annotator: str) -> list[Label]:
+def marks_of(rows: tuple[LabelRow, ...], axis: TimeAxis, *, activity: str) -> list[Mark]:
     """Turn rows into labels on sample indices.
 
     Lines are counted without gaps, samples with them, so each end is looked up in the axis. Neighbouring rows of one
     activity become one label; artefact degrees stay row by row, as each was judged for its own two seconds. Without
     rows, the activity that the file is named for holds for all of it.
     """
-    now = datetime.now(UTC).isoformat(timespec="milliseconds")
     n_lines = axis.index.size
     if not rows:
-        return [new_label(0, axis.n_samples, kind="activity", value=activity, annotator=annotator, time=now)]
+        return [Mark(start=0, stop=axis.n_samples, kind="activity", value=activity)]
     inside = [(row, row.start, min(row.stop, n_lines)) for row in rows if row.start < n_lines]
     stretches: list[tuple[str, int, int]] = []
     for row, start, stop in inside:
@@ -114,11 +112,11 @@ def labels_of(rows: tuple[LabelRow, ...], axis: TimeAxis, *, activity: str, anno
             stretches[-1] = (row.activity, stretches[-1][1], stop)
         else:
             stretches.append((row.activity, start, stop))
-    labels = []
+    marks = []
     for value, start, stop in stretches:
         first, past = axis.sample_range(start, stop)
-        labels.append(new_label(first, past, kind="activity", value=value, annotator=annotator, time=now))
+        marks.append(Mark(start=first, stop=past, kind="activity", value=value))
     for row, start, stop in inside:
         first, past = axis.sample_range(start, stop)
-        labels.append(new_label(first, past, kind="artefact", value=row.artefact, annotator=annotator, time=now))
-    return labels
+        marks.append(Mark(start=first, stop=past, kind="artefact", value=row.artefact))
+    return marks

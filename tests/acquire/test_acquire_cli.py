@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import IO
 
 import pytest
 from typer.testing import CliRunner
@@ -15,11 +17,13 @@ from waiting import wait_until
 import acquire.checks.doctor
 from acquire.checks.doctor import examine
 from acquire.cli import app
+from acquire.emulators import LinesDouble, PseudoTerminal, Silence
 from acquire.errors import RecorderError
-from acquire.recorder.control import RecorderStatus
+from acquire.recorder.control import RecorderStatus, state_path
 from acquire.recorder.launch import prepare, record_headless, start_recorder
 from acquire.recordings.recording import open_recording
 from acquire.study import Study
+from protocols.console import EXIT_ENDED_EARLY
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = "sim:?speed=max"
@@ -67,7 +71,7 @@ def test_new_refuses_a_protocol_or_board_that_no_recording_could_use(tmp_path: P
         (("--protocol", tmp_path / "missing.toml"), "there is no such file"),
         (("--board", "bogus:"), "names no known kind of board"),
         (("--board", "sim:?speed=-1"), "speed is '-1'"),
-        (("--factor", "electrode=agcl,agcl"), "electrode has a level twice"),
+        (("--factor", "electrode=agcl,agcl"), "the factor electrode has the level agcl twice"),
     ):
         assert sentence in refused("new", tmp_path / "s", "--mains-hz", "50", *wish)
     script = tmp_path / "study.toml"
@@ -101,6 +105,7 @@ def test_record_makes_a_recording_and_tells_of_a_new_subject(study: Study) -> No
     wishes = ("record", study.path, "--headless", "--protocol", "quick-check", "--board", QUICK)
     code, output = run(*wishes, "--subject", "S01", "--factor", "electrode=crni", "--operator", "ab")
     assert code == 0
+    assert output.startswith("Session 01, the first of S01. S01 is new")
     assert "S01 is new in this study and was added to subjects.csv" in output
     assert "the whole protocol" in output
     assert re.search(r"Expected (\d+) samples and received \1 \(100 %\)", output)
@@ -108,8 +113,14 @@ def test_record_makes_a_recording_and_tells_of_a_new_subject(study: Study) -> No
     with open_recording(study.recording_path("S01", "01", 1)) as recording:
         assert recording.header.factors == {"electrode": "crni"}
         assert recording.header.operator == "ab"
-    assert run(*wishes, "--subject", "S01", "--session", "new")[0] == 0
-    assert run(*wishes, "--subject", "S01")[0] == 0
+    assert run(*wishes, "--subject", "S01", "--session", "NEW")[0] == 0
+    code, output = run(*wishes, "--subject", "S01")
+    assert code == 0
+    assert "Session 02, as in the last recording of S01; --session new begins another." in output
+    assert (
+        "Note: this recording will not say its electrode (agcl or crni); say it with --factor electrode=agcl" in output
+    )
+    assert "differs from it only in capitals or leading zeros" in refused(*wishes, "--subject", "S01", "--session", "2")
     code, output = run(*wishes, "--subject", "Anna")
     assert "Anna looks like a name" in output
     assert [path.stem for path in study.recordings()] == [
@@ -134,6 +145,10 @@ def test_record_makes_a_recording_and_tells_of_a_new_subject(study: Study) -> No
         (["--headless", "--subject", "S01", "--factor", "day=1"], "names no factor 'day'"),
         (["--headless", "--subject", "S01", "--factor", "electrode=gold"], "no level 'gold'"),
         (["--headless", "--subject", "S01", "--operator", "a\nb"], "operator"),
+        (
+            ["--headless", "--subject", "S01", "--stall-limit", "nan"],
+            "--stall-limit is nan; it must be 0 to 86400 seconds",
+        ),
     ],
 )
 def test_record_refuses_with_a_sentence_and_leaves_nothing(study: Study, wishes: list[str], sentence: str) -> None:
@@ -173,7 +188,7 @@ def test_ctrl_c_stops_cleanly_with_a_whole_recording(study: Study) -> None:
     )
     journal = study.journal_path("S01", "01", 1)
     wait_until(lambda: journal.exists() and journal.stat().st_size > 6_000)
-    assert "1 recording(s) under way" in run("recover", study.path)[1]
+    assert "1 recording under way is left to its recorder" in run("recover", study.path)[1]
     os.killpg(process.pid, signal.SIGINT)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 0
@@ -194,13 +209,87 @@ def test_recover_makes_a_recording_of_an_orphan_and_record_speaks_of_it(study: S
     ):
         recorder.result()
     wishes = ("--headless", "--subject", "S02", "--protocol", "quick-check", "--board", QUICK)
-    assert "1 unfinished recording(s) wait" in run("record", study.path, *wishes)[1]
+    assert "1 unfinished recording waits" in run("record", study.path, *wishes)[1]
     (study.journals_dir / "sub-S09_ses-01_run-01.journal").write_bytes(b"no journal")
     output = refused("recover", study.path)
     assert "recovered" in output
     assert "is not a journal of trilead" in output
     assert "1 of 2 journals could not be recovered" in output
     assert study.recording_path("S01", "01", 1).exists()
+
+
+def _recording(study: Study, *wishes: str, out: int | IO[bytes] = subprocess.PIPE) -> subprocess.Popen[bytes]:
+    """``trilead record`` in a process of its own, whose subject is S01."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "trilead", "record", str(study.path), "--headless", "--subject", "S01", *wishes],
+        cwd=ROOT,
+        stdout=out,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "COLUMNS": "200"},
+        start_new_session=True,
+    )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends Ctrl-C to whole consoles")
+def test_a_second_ctrl_c_tells_that_finishing_goes_on_and_where_the_file_will_be(study: Study) -> None:
+    journal = study.journal_path("S01", "01", 1)
+    with _recording(study) as process:
+        try:
+            wait_until(lambda: state_path(journal).exists() and journal.stat().st_size > 6_000)
+            pid = json.loads(state_path(journal).read_bytes())["pid"]
+            # The recorder holds still, as over a long recording that takes its time to finish.
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                os.killpg(process.pid, signal.SIGINT)
+                # The first one is heard when the answer to the command is waited for; it may take one more.
+                wait_until(lambda: _interrupted(process))
+                _, said = process.communicate(timeout=60)
+            finally:
+                os.kill(pid, signal.SIGCONT)
+        finally:
+            process.kill()
+    assert process.returncode == 130
+    assert "Still finishing sub-S01_ses-01_run-01: that goes on in the background" in said.decode()
+    assert str(study.recording_path("S01", "01", 1)) in said.decode()
+    wait_until(lambda: study.recording_path("S01", "01", 1).exists() and not journal.exists())
+
+
+def _interrupted(process: subprocess.Popen[bytes]) -> bool:
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGINT)
+    return process.poll() is not None
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a file that is always full")
+def test_a_recording_whose_output_cannot_be_written_is_whole_and_the_sentence_names_it(study: Study) -> None:
+    with Path("/dev/full").open("wb") as full:
+        process = _recording(study, "--protocol", "quick-check", "--board", QUICK, out=full)
+        _, said = process.communicate(timeout=60)
+    file = study.recording_path("S01", "01", 1)
+    assert process.returncode == 2
+    assert said.decode().endswith(f"The recording is whole all the same: {file}\n")
+    assert said.count(b"\n") == 1
+    with open_recording(file) as recording:
+        assert recording.events[-1].kind == "end"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
+def test_a_recording_that_ends_by_itself_before_its_time_has_an_exit_code_of_its_own(study: Study) -> None:
+    device = LinesDouble(faults=[Silence(at=100)])
+    with PseudoTerminal(device, link=study.path / "board") as terminal:
+        wishes = ("--headless", "--subject", "S01", "--board", f"lines:{terminal.link}", "--stall-limit", "1")
+        code, output = run("record", study.path, *wishes)
+    assert code == EXIT_ENDED_EARLY == 3
+    assert "ended early: " in output
+    assert study.recording_path("S01", "01", 1).exists()
+
+
+@pytest.mark.parametrize("command", [("recover",), ("record", "--headless", "--subject", "S01"), ("check",)])
+def test_a_file_in_the_place_of_the_journals_is_named(study: Study, command: tuple[str, ...]) -> None:
+    study.journals_dir.rmdir()
+    study.journals_dir.touch()
+    output = refused(command[0], study.path, *command[1:])
+    assert "journals is a file, where the study needs a folder; move it away." in output
 
 
 def test_a_stopped_headless_recording_is_whole(study: Study) -> None:

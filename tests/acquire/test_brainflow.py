@@ -101,8 +101,19 @@ class TestAddress:
             ("brainflow:synthetic?preset=ancillary", BoardErrorReason.BAD_OPTION, "leave preset out"),
             ("brainflow:synthetic?timeout=61", BoardErrorReason.BAD_OPTION, "1 to 60"),
             ("brainflow:synthetic?ip_port=70000", BoardErrorReason.BAD_OPTION, "65535"),
-            ("brainflow:playback_file?file=x", BoardErrorReason.BAD_ADDRESS, "master_board"),
-            ("brainflow:playback_file?file=x&master_board=none", BoardErrorReason.BAD_OPTION, "BrainFlow board"),
+            (f"brainflow:playback_file?file={__file__}", BoardErrorReason.BAD_ADDRESS, "master_board"),
+            (
+                f"brainflow:playback_file?file={__file__}&master_board=none",
+                BoardErrorReason.BAD_OPTION,
+                "BrainFlow board",
+            ),
+            ("brainflow:playback_file", BoardErrorReason.BAD_OPTION, "playback_file needs file"),
+            ("brainflow:playback_file?file=/none", BoardErrorReason.BAD_OPTION, "the file '/none' does not exist"),
+            (
+                "brainflow:playback_file?file=/&master_board=cyton",
+                BoardErrorReason.BAD_OPTION,
+                "the file '/' is no file",
+            ),
         ],
     )
     def test_a_mistake_is_named_before_anything_is_opened(

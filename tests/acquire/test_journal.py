@@ -247,7 +247,7 @@ def test_who_comes_late_to_a_long_recording_gets_all_of_it_in_portions(
             writer.append_chunk(index=10 * number, host_ns=number, board_ns=-1, samples=_samples(10, number))
         writer.append_chunk(index=10_000, host_ns=0, board_ns=-1, samples=_samples(5000))
         with JournalTail(path) as tail:
-            portions = list(iter(tail.poll, []))
+            portions = list(iter(lambda: tail.poll(most_bytes=4096), []))
     assert max(map(len, portions)) < 40
     indices = [tail.chunk(record).index for portion in portions for record in portion]
     assert indices == [10 * number for number in range(1001)]

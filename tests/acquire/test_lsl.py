@@ -1,6 +1,10 @@
 import builtins
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -244,6 +248,23 @@ def test_an_address_that_makes_no_sense_is_refused(address: str, sentence: str) 
     loopback_lsl()
     with pytest.raises(BoardError, match=sentence):
         open_board(address)
+
+
+def test_liblsl_is_quiet_unless_somebody_has_set_it_up() -> None:
+    look = "import sys, pylsl; from acquire.boards.lsl_streams import quieten; quieten(pylsl)"
+    looked = f"{look}; pylsl.ContinuousResolver().results()"
+    for settings, is_quiet in (({}, True), ({"LSLAPICFG": os.devnull}, False)):
+        environment = {name: value for name, value in os.environ.items() if name != "LSLAPICFG"}
+        done = subprocess.run(
+            [sys.executable, "-c", looked],
+            cwd=Path(__file__).resolve().parents[2],
+            env={**environment, "HOME": os.devnull, **settings},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0
+        assert (done.stdout + done.stderr == "") == is_quiet
 
 
 def test_a_missing_pylsl_is_named_with_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import acquire.checks.board_check
 import acquire.checks.listen
-import acquire.checks.preflight
 from acquire.boards.board import Board, BoardInfo, Channel, Chunk, Contact, LinkCounters
+from acquire.checks.board_check import BoardCheck
 from acquire.checks.check_cli import app
 from acquire.checks.listen import listen, pace_of
 from acquire.checks.preflight import Finding, examine_study
@@ -101,7 +102,7 @@ class FakeBoard(Board):
 
 
 def with_board(monkeypatch: pytest.MonkeyPatch, board: FakeBoard) -> FakeBoard:
-    monkeypatch.setattr(acquire.checks.preflight, "open_board", lambda address, mains_hz: board)
+    monkeypatch.setattr(acquire.checks.board_check, "open_board", lambda address, mains_hz: board)
     return board
 
 
@@ -311,6 +312,58 @@ def test_a_board_that_somebody_records_from_is_red_and_left_alone(
     assert not board.closed
 
 
+@pytest.mark.parametrize(
+    ("duration_s", "told"),
+    [(0.4, "0.4 s"), (30, "30 s"), (90, "90 s"), (100, "2 min"), (3600, "60 min"), (9000, "2 h 30 min")],
+)
+def test_a_protocol_tells_how_long_it_takes_in_the_unit_that_suits_it(
+    study: Study, tmp_path: Path, duration_s: float, told: str
+) -> None:
+    script = tmp_path / "own.toml"
+    script.write_text(f'title = "Own"\n[[steps]]\nactivity = "rest"\ninstruction = "Sit."\nduration_s = {duration_s}\n')
+    assert examine(study, "sim:?speed=max", protocol=str(script))["protocol"].words == f"own, {told}"
+
+
+@pytest.mark.parametrize(("protocol", "needed"), [("quick-check", "430 kB needed"), ("dt4ecg", "MB needed")])
+def test_what_a_recording_needs_is_never_nothing(study: Study, protocol: str, needed: str) -> None:
+    words = examine(study, "sim:?speed=max", protocol=protocol)["disk"].words
+    assert words.endswith(needed)
+    assert " 0 " not in words
+
+
+# A board that is stayed with.
+
+
+def test_the_signal_is_judged_anew_while_the_board_is_stayed_with(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = with_board(monkeypatch, FakeBoard(flat=True))
+    with BoardCheck(study, "fake:") as check:
+        check.reach()
+        check.measure_contact()
+        check.hear()
+        assert {finding.name: finding.state for finding in check.findings}["lead I"] == "bad"
+        before = [finding.name for finding in check.findings]
+        board.flat = False
+        for _ in range(50):
+            check.go_on(10)
+        check.judge_again()
+        found = {finding.name: finding for finding in check.findings}
+        assert found["lead I"].state != "bad"
+        assert found["losses"].words.startswith("1750 samples came")
+        assert [name for name in before if name != "electrodes"] == list(found)
+        assert not board.closed
+    assert board.closed
+
+
+def test_a_board_that_cannot_be_stopped_is_let_go_all_the_same(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    board = with_board(monkeypatch, FakeBoard())
+    monkeypatch.setattr(board, "stop", lambda: board.fail(board.fails_in))
+    board.fails_in = "stop"
+    assert examine(study)["lead I"].state != "bad"
+    assert board.closed
+
+
 # Listening by itself.
 
 
@@ -325,7 +378,7 @@ def test_listening_gives_up_on_a_board_that_hardly_sends(monkeypatch: pytest.Mon
         return Chunk(samples=np.zeros((1, 1), dtype=np.int32), index=index, host_ns=time.monotonic_ns())
 
     monkeypatch.setattr(board, "read", read)
-    heard = listen(board, 100_000.0, lambda index, samples: None, span_s=0.1)
+    heard = listen(board, 100_000.0, lambda chunk: None, span_s=0.1)
     assert heard.fault.startswith("Only 0.0 s of 0.1 s")
     assert "rate" in heard.fault
 
@@ -341,7 +394,7 @@ def test_the_rate_is_right_though_chunks_come_in_bursts(monkeypatch: pytest.Monk
         return Chunk(samples=chunk.samples, index=chunk.index, host_ns=chunk.host_ns + late_ns)
 
     monkeypatch.setattr(board, "read", read)
-    heard = listen(board, 250.0, lambda index, samples: None, span_s=5.0)
+    heard = listen(board, 250.0, lambda chunk: None, span_s=5.0)
     assert heard.rate_hz() == pytest.approx(250.0, rel=2e-3)
     assert heard.rate_hz(by_board=True) is None
 

@@ -212,8 +212,8 @@ def test_calls_out_of_order_are_refused() -> None:
         ("?person=../x", "person is '../x'; it must be 1 to 64 letters, digits, - and _."),
         ("?session=%00", "session is '\\x00'; it must be 1 to 64 letters, digits, - and _."),
         ("?rate=250&rate=500", "rate stands twice; give it once."),
-        ("?sped=2", "sim: has no option 'sped'; did you mean speed? It has " + ", ".join(OPTIONS) + "."),
-        ("?x=2", "sim: has no option 'x'; it is unknown. It has " + ", ".join(OPTIONS) + "."),
+        ("?sped=2", "there is no option 'sped'; did you mean speed? The options are " + ", ".join(OPTIONS) + "."),
+        ("?x=2", "there is no option 'x'; the options are " + ", ".join(OPTIONS) + "."),
     ],
 )
 def test_a_wrong_option_is_refused_with_its_value_and_limit(query: str, sentence: str) -> None:

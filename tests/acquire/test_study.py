@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+import sys
 from pathlib import Path
 
 import pytest
@@ -50,12 +51,17 @@ def test_a_study_is_not_made_with_another_mains_frequency(tmp_path: Path, mains_
     ("text", "field", "sentence"),
     [
         ('name = "x"\n', "mains_hz", "mains_hz is missing; add the line"),
-        ('name = "x"\nmains_hz = 55\n', "mains_hz", "mains_hz is '55'; it must be 50 or 60"),
+        ('name = "x"\nmains_hz = 55\n', "mains_hz", "mains_hz is 55; it must be 50 or 60"),
         ('name = "x"\nmains_hz = "fifty"\n', "mains_hz", "mains_hz is 'fifty'; it must be 50 or 60"),
         ('name = "x"\nmains_hz = 50.0\n', "mains_hz", "it must be 50 or 60"),
         ('name = "x"\nmains_hz = true\n', "mains_hz", "it must be 50 or 60"),
-        ("mains_hz = 50\n", "name", "name"),
-        ('name = ""\nmains_hz = 50\n', "name", "at least 1 character"),
+        ('name = "x"\nmains_hz = "50"\n', "mains_hz", "mains_hz is '50', which is text; write 50 without quotes"),
+        ("mains_hz = 50\n", "name", "name is missing; add it"),
+        ('name = ""\nmains_hz = 50\n', "name", "name is ''; it must not be empty"),
+        ("name = 7\nmains_hz = 50\n", "name", "name is 7; it must be text in quotes"),
+        ('name = "red\\u001b[31m"\nmains_hz = 50\n', "name", "without control characters"),
+        ('name = "x"\nmains_hz = 50\nboard = ["sim:"]\n', "board", "board is a list of 1; it must be text in quotes"),
+        ('name = "x"\nmains_hz = 50\nfactors = {x = ["a", "a"]}\n', "factors", "the factor x has the level a twice"),
         (
             'name = "x"\nmains_hz = 50\nmain_hz = 50\n',
             "main_hz",
@@ -77,6 +83,37 @@ def test_a_mistake_in_study_toml_is_named(study: Study, text: str, field: str | 
     assert "study.toml" in str(caught.value)
     assert "\n" not in str(caught.value).strip()
     assert caught.value.field == field
+
+
+def test_study_toml_with_a_byte_order_mark_is_read(study: Study) -> None:
+    file = study.path / "study.toml"
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert Study.open(study.path) == study
+
+
+@pytest.mark.parametrize("name", ["journals", "recordings"])
+def test_a_file_in_the_place_of_a_folder_is_named_with_its_mend(study: Study, name: str) -> None:
+    (study.path / name).rmdir()
+    (study.path / name).write_text("in the way")
+    with pytest.raises(StudyError, match=rf"{name} is a file, where the study needs a folder; move it away\."):
+        Study.open(study.path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows lets not everybody make links")
+def test_a_folder_that_is_linked_to_a_disk_that_is_away_is_named(study: Study) -> None:
+    study.recordings_dir.rmdir()
+    study.recordings_dir.symlink_to(study.path / "unplugged")
+    with pytest.raises(StudyError, match="recordings is a link that leads to no folder"):
+        Study.open(study.path)
+    (study.path / "unplugged").mkdir()
+    assert Study.open(study.path).recordings() == []
+
+
+def test_factors_without_a_level_given_are_told(tmp_path: Path) -> None:
+    factors: dict[str, list[str]] = {"electrode": ["agcl", "crni"], "place": ["arm"], "unused": []}
+    study = Study.create(tmp_path / "s", mains_hz=50, factors=factors)
+    assert study.missing_factors({}) == ("electrode", "place")
+    assert study.missing_factors({"electrode": "agcl"}) == ("place",)
 
 
 def test_study_toml_in_another_encoding_is_named(study: Study) -> None:
@@ -108,37 +145,6 @@ def test_a_label_folder_cannot_lie_outside_the_study(study: Study) -> None:
     assert study.labels_dir("sub-S01_ses-01_run-01") == study.path / "labels" / "sub-S01_ses-01_run-01"
     with pytest.raises(StudyError, match="stem"):
         study.labels_dir("../../elsewhere")
-
-
-def test_subjects_are_added_once_and_read_back(study: Study) -> None:
-    study.add_subject("S01", age_band="20-29", note='likes "commas", and\nlines')
-    study.add_subject("S02")
-    assert study.add_subject("S01").age_band == "20-29"
-    assert [somebody.pseudonym for somebody in study.subjects()] == ["S01", "S02"]
-    with pytest.raises(StudyError, match="capitals"):
-        study.add_subject("s01")
-
-
-def test_subjects_written_by_a_spreadsheet_are_read(study: Study) -> None:
-    (study.path / "subjects.csv").write_bytes("\ufeffpseudonym,note\r\nS01,Käse".encode())
-    study.add_subject("S02")
-    assert [(somebody.pseudonym, somebody.note) for somebody in study.subjects()] == [("S01", "Käse"), ("S02", "")]
-
-
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [
-        (b"name\nAnna\n", "no column pseudonym"),
-        (b"pseudonym\n../x\n", "line 2"),
-        (b"\xff\xfe\0", "UTF-8"),
-        (b"", "column"),
-        (b'pseudonym,age_band,sex,note\nS01,,,"unclosed\nS02,,,\n', "mend the line"),
-    ],
-)
-def test_a_broken_list_of_subjects_is_named(study: Study, content: bytes, sentence: str) -> None:
-    (study.path / "subjects.csv").write_bytes(content)
-    with pytest.raises(StudyError, match=sentence):
-        study.subjects()
 
 
 @pytest.mark.parametrize(("pseudonym", "warns"), [("Anna", True), ("mueller", True), ("S01", False), ("AB", False)])

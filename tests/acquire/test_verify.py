@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 import shutil
 import sys
@@ -202,8 +203,15 @@ def test_a_foreign_hdf5_file_is_no_recording_even_when_it_is_sealed(tmp_path: Pa
         file["signal"] = np.zeros((3, 2))
     path.write_bytes(sealed(path.read_bytes()))
     assert verify(path).findings == ("it is an HDF5 file, but not a recording of trilead",)
+    assert verify(path).verdict is Verdict.NOT_A_RECORDING
     path.write_bytes(sealed(b"not HDF5 at all"))
     assert verify(path).verdict is Verdict.UNREADABLE
+
+
+def test_a_recording_of_a_newer_trilead_is_not_called_spoilt(recording: Path) -> None:
+    _change(recording, _attribute("version", 99))
+    verification = verify(recording)
+    assert (verification.verdict, verification.is_spoilt, verification.is_sound) == (Verdict.NEWER, False, False)
 
 
 def test_a_recording_that_is_not_there_is_a_finding(tmp_path: Path) -> None:
@@ -274,6 +282,37 @@ def test_the_command_takes_files_and_studies_and_ends_well_only_when_all_are_sou
     code, said, complaint = _run(study.path, recording)
     assert code == 2
     assert "r.h5: CHANGED\n  samples 2500 to 2750" in said
-    assert complaint.startswith("Of 3 recordings, 1 are not sound; ")
-    assert _run(tmp_path / "nowhere.h5")[0] == 2
-    assert _run(tmp_path)[0] == 2
+    assert complaint.startswith(
+        "1 of 3 recordings is not sound; look for an undamaged copy, and keep this one as it is."
+    )
+    code, said, complaint = _run(study.path, recording, recording)
+    assert complaint.startswith(
+        "2 of 4 recordings are not sound; look for undamaged copies, and keep these as they are."
+    )
+    assert _run(recording)[2].startswith("The recording is not sound; ")
+
+
+def test_the_command_verifies_the_recordings_of_any_folder(study: Study, recording: Path) -> None:
+    assert "has no recordings" in _run(study.recordings_dir)[2]
+    shutil.copy(recording, study.recording_path("S01", "01", 1))
+    assert _run(study.recordings_dir)[:2] == (0, _run(study.path)[1])
+    assert _run(recording.parent)[0] == 0
+
+
+def test_what_is_no_recording_is_told_as_that_and_the_others_are_verified(tmp_path: Path, recording: Path) -> None:
+    (tmp_path / "s.csv").write_text("pseudonym\n")
+    (tmp_path / "empty").mkdir()
+    code, said, complaint = _run(tmp_path / "nowhere.h5", tmp_path / "s.csv", os.devnull, tmp_path / "empty", recording)
+    assert code == 2
+    assert "nowhere.h5: there is no such file\n" in said
+    assert "s.csv: it is not a recording of trilead, but some other file\n" in said
+    assert f"{os.devnull}: it is no file, but a folder, a device or a pipe\n" in said
+    assert "r.h5: sound, " in said
+    assert complaint == "4 arguments name nothing that can be verified; the reasons stand above.\n"
+    assert _run(tmp_path / "s.csv")[2] == "1 argument names nothing that can be verified; the reason stands above.\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no pipes in folders")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.h5")
+    assert verify(tmp_path / "pipe.h5").verdict is Verdict.NOT_A_RECORDING

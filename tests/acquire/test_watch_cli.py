@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -14,9 +15,12 @@ from waiting import wait_until
 
 from acquire.recorder.control import RecorderStatus, connect
 from acquire.recorder.launch import RecorderProcess, prepare, start_recorder
-from acquire.recorder.status_view import Alarm, clock, status_line, status_table
+from acquire.recorder.status_view import Alarm, clock, print_summary, status_line, status_table
 from acquire.recorder.watch_cli import app
+from acquire.recordings.content import Gap
+from acquire.recordings.finish import RecordingSummary
 from acquire.recordings.recording import open_recording
+from acquire.recordings.report import RecordingReport
 from acquire.study import Study
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,16 +74,20 @@ def watching(study: Study) -> subprocess.Popen[str]:
 
 def test_a_recorder_is_commanded_from_another_terminal(study: Study, script: str) -> None:
     with under_way(study, script, "sim:") as recorder:
-        assert run("tell", study.path, "mark", "here it is")[1].startswith("sub-S01_ses-01_run-01: recording at 0:0")
+        said = run("tell", study.path, "mark", "here it is")[1]
+        assert re.match(r"sub-S01_ses-01_run-01: mark “here it is” at 0:0\d; recording at 0:0", said)
+        assert re.match(r"sub-S01_ses-01_run-01: mark at 0:0\d; recording", run("tell", study.path, "mark")[1])
+        assert "note “x" in run("tell", study.path, "note", "x" * 10_000)[1]
         assert "paused at" in run("tell", study.path, "pause")[1]
         code, output = run("tell", study.path, "pause")
         assert code == 2
-        assert "cannot be paused" in output
+        assert re.search(r"cannot be paused at 0:0\d \(sample \d+\): it is paused", output)
         assert run("tell", study.path, "resume")[0] == 0
         assert run("tell", study.path, "stop")[0] == 0
         summary = recorder.result()
     with open_recording(summary.path) as recording:
-        assert [event.text for event in recording.events if event.kind == "mark"] == ["here it is"]
+        assert [event.text for event in recording.events if event.kind == "mark"] == ["here it is", ""]
+        assert [event.text for event in recording.events if event.kind == "note"] == ["x" * 10_000]
     assert summary.reason == "stopped by the operator"
 
 
@@ -87,6 +95,8 @@ def test_what_cannot_be_told_is_one_sentence(study: Study, script: str) -> None:
     assert "No recording is under way" in run("tell", study.path, "stop")[1]
     assert "There is no command 'sotp'" in run("tell", study.path, "sotp")[1]
     assert "A text goes with mark and note only" in run("tell", study.path, "stop", "now")[1]
+    assert "The text of the note is missing; write it in quotes" in run("tell", study.path, "note")[1]
+    assert "has 10001 characters, and 10000 is the most" in run("tell", study.path, "note", "x" * 10_001)[1]
     assert "No recording is under way" in run("watch", study.path)[1]
     # What a killed recorder leaves behind is nobody who could be told.
     with under_way(study, script, "sim:") as recorder:
@@ -170,9 +180,44 @@ def test_all_that_is_wrong_is_shown() -> None:
         console.print(status_table(status))
     shown = captured.get()
     for words in (
-        "RECONNECTING: no samples for 3 s", "plug it in.", "7 samples lost in 1 gap(s)", "33 bad bytes",
-        "reached again 2", "room for 1:01:40", "lead I", "bad: press on electrode RA",
+        "RECONNECTING: no samples for 3 s", "plug it in.", "7 samples lost in 1 gap", "33 bad bytes",
+        "reached again 2 times", "room for 1:01:40", "lead I", "bad: press on electrode RA",
     ):  # fmt: skip
         assert words in shown
     assert status_line(status) == "reconnecting at 0:00, 7 samples lost: The port is gone; plug it in."
     assert [clock(s) for s in (0, 59.6, 3599, 3600, 90061)] == ["0:00", "1:00", "59:59", "1:00:00", "25:01:01"]
+
+
+@pytest.mark.parametrize(("n_samples", "told"), [(250 * 59, False), (250 * 60, True)])
+def test_a_short_recording_does_not_pretend_to_know_the_boards_drift(n_samples: int, told: bool) -> None:
+    report = RecordingReport(
+        expected_samples=n_samples,
+        received_samples=n_samples - 1,
+        lost_samples=1,
+        n_gaps=1,
+        longest_gap=1,
+        steps=(),
+        nominal_rate_hz=250.0,
+        fitted_rate_hz=249.99,
+        drift_ppm=-41.6,
+        first_third_rate_hz=0.0,
+        last_third_rate_hz=0.0,
+        lateness=None,
+        link=None,
+        ending="",
+    )
+    summary = RecordingSummary(
+        path=Path("r.h5"),
+        n_samples=n_samples,
+        rate_hz=249.99,
+        n_events=3,
+        gaps=(Gap(start=5, length=1, cause="radio"),),
+        complete=True,
+        reason="",
+        report=report,
+    )
+    console = Console(width=200)
+    with console.capture() as captured:
+        print_summary(console, summary)
+    assert ("the board runs −42 ppm off its rate" in captured.get()) == told
+    assert "1 sample lost in 1 gap; the whole protocol" in captured.get()

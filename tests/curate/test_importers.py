@@ -298,8 +298,8 @@ def test_a_study_that_cannot_be_written_is_not_blamed_on_the_file(study: Study, 
 
 
 def test_a_named_format_must_exist(study: Study, tmp_path: Path) -> None:
-    with pytest.raises(FormatUnknown, match=r"no format named 'edf'. Formats are: wearable"):
-        import_paths(study, [tmp_path], format="edf")
+    with pytest.raises(FormatUnknown, match=r"no format named 'ppt'. Formats are: wearable, gudb"):
+        import_paths(study, [tmp_path], format="ppt")
     assert len(import_paths(study, [make_recording(tmp_path)], format="wearable").imported) == 1
 
 

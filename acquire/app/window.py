@@ -1,0 +1,355 @@
+"""The main window: one page a stage, and along its edges what is common to them.
+
+It shows what the conductor says and passes on what people choose; it waits for nothing. Its three timers are all that
+moves anything: frames for what flows, ten times a second for what is said, and a slow one that looks whether a board
+was plugged in.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QCloseEvent, QGuiApplication, QKeySequence, QShortcut
+from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QProgressBar, QStackedWidget, QVBoxLayout, QWidget
+
+from acquire.app import theme
+from acquire.app.check_page import CheckPage
+from acquire.app.finish_page import FinishPage
+from acquire.app.preferences_page import PreferencesPage
+from acquire.app.prepare_page import PreparePage
+from acquire.app.record_page import RecordPage
+from acquire.app.stage_bar import StageBar
+from acquire.app.texts import _, choose_language
+from acquire.app.widgets import Banner, KeyButton, label
+from acquire.recorder.launch import STALL_LIMIT_S
+from acquire.recordings.recovery import Recovery
+from acquire.viewer.conductor import Busy, Conductor, Stage
+from acquire.viewer.feed import JournalFeed
+from acquire.viewer.finishing import Review
+from acquire.viewer.link import Ended, RecorderLink
+from acquire.viewer.listening import Listening
+from acquire.viewer.preferences import Preferences
+from acquire.viewer.preparing import Preparation, StudyView
+from protocols.script import PlannedStep
+
+__all__ = ["MainWindow"]
+
+FRAME_MS = 25
+STATUS_MS = 100
+LOOK_MS = 3000
+_BUSY_SHOWN_AFTER_S = 0.3
+
+
+class MainWindow(QMainWindow):
+    """All four stages of recording a study.
+
+    Args:
+        study_path: the study's folder.
+        preferences: as they were loaded.
+        fault: why they are not those of the study, a sentence, or "".
+        first: what the first recording's choices begin with.
+        stall_limit_s: see `Conductor`.
+        lsl_outlet: see `Conductor`.
+    """
+
+    def __init__(
+        self,
+        study_path: Path,
+        preferences: Preferences,
+        *,
+        fault: str = "",
+        first: Preparation | None = None,
+        stall_limit_s: float = STALL_LIMIT_S,
+        lsl_outlet: bool = False,
+    ) -> None:
+        super().__init__()
+        self.conductor = Conductor(
+            study_path, preferences, self, first=first, stall_limit_s=stall_limit_s, lsl_outlet=lsl_outlet
+        )
+        self._view: StudyView | None = None
+        self._leave_anyway = False
+        self._busy_since_s: float | None = None
+        self._busy_words = ""
+        self._timers = [
+            self._timer(FRAME_MS, self._frame, precise=True),
+            self._timer(STATUS_MS, self._status),
+            self._timer(LOOK_MS, self.conductor.refresh),
+        ]
+        self._shortcuts = [
+            self._shortcut("F11", self._toggle_full_screen),
+            self._shortcut("Ctrl+,", self.show_preferences),
+            self._shortcut("Ctrl+Q", self.close),
+        ]
+        QGuiApplication.styleHints().colorSchemeChanged.connect(self._scheme_changed)
+        self._build()
+        if fault:
+            self.show_trouble(fault)
+        self.conductor.refresh()
+
+    # What the conductor says.
+
+    def show_study(self, view: StudyView, *, anew: bool) -> None:
+        """Show what there is to choose from."""
+        self._view = view
+        self.study.setText(view.study.name)
+        self.setWindowTitle(f"{view.study.name} – trilead")
+        self.prepare.show_view(view, self.conductor.preferences.operators, anew=anew)
+        self._turn_to(Stage.PREPARE)
+
+    def show_check(self, listening: Listening, feed: JournalFeed, preparation: Preparation) -> None:
+        """Show a board that is listened to."""
+        self.check.begin(listening, feed, preparation)
+        self._turn_to(Stage.CHECK)
+
+    def show_recording(
+        self, feed: JournalFeed, link: RecorderLink, plan: Sequence[PlannedStep], facts: Mapping[str, str]
+    ) -> None:
+        """Show a recording under way."""
+        self.record.begin(feed, link, tuple(plan), facts)
+        self._turn_to(Stage.RECORD)
+
+    def show_review(self, reviewed: Review | None, ended: Ended, plan: Sequence[PlannedStep]) -> None:
+        """Show what came of it."""
+        self.record.end()
+        self.leaving.hide()
+        self.finish.begin(reviewed, ended, tuple(plan))
+        self._turn_to(Stage.FINISH)
+
+    def show_busy(self, busy: Busy, share: float | None) -> None:
+        """Show what is being waited for, once that takes longer than one would notice."""
+        if busy is Busy.NOTHING:
+            self._busy_since_s = None
+            self.waiting.hide()
+            self.pages.setEnabled(True)
+            return
+        self.pages.setEnabled(busy is Busy.READING)
+        self._busy_words = {
+            Busy.READING: _("Reading the study …"),
+            Busy.REACHING: _("Reaching the board …"),
+            Busy.RELEASING: _("Letting go of the board …"),
+            Busy.STARTING: _("Starting the recorder …"),
+            Busy.REVIEWING: _("Looking through the recording …"),
+            Busy.RECOVERING: _("Making a recording of what was left behind …"),
+        }[busy]
+        if self._busy_since_s is None:
+            self._busy_since_s = time.monotonic()
+        self.waiting_words.setText(self._busy_words)
+        self.waiting_bar.setRange(0, 0 if share is None else 1000)
+        if share is not None:
+            self.waiting_bar.setValue(round(share * 1000))
+
+    def show_trouble(self, sentence: str) -> None:
+        """Show what went wrong, until it is put away or mended."""
+        self.trouble.show_message("bad", sentence)
+        self.trouble.setVisible(bool(sentence))
+
+    def show_recovered(self, recovery: Recovery) -> None:
+        """Say what came of a journal."""
+        doubts = "".join(f" {doubt[:1].upper()}{doubt[1:]}." for doubt in recovery.doubts)
+        words = _("{name} is whole again: {n} samples, {seconds:.0f} s.").format(
+            name=recovery.path.name, n=recovery.summary.n_samples, seconds=recovery.summary.duration_s
+        )
+        self.trouble.show_message("doubtful" if doubts else "good", words + doubts)
+        self.trouble.show()
+
+    # What people do.
+
+    def show_preferences(self) -> None:
+        """Turn to the preferences; not in the middle of a recording, which has keys for what matters then."""
+        if self.conductor.stage in (Stage.PREPARE, Stage.FINISH) and not self.conductor.busy:
+            self.settings.show_preferences(self.conductor.preferences)
+            self.pages.setCurrentWidget(self.settings)
+            self._show_edges()
+
+    def set_preferences(self, preferences: Preferences) -> None:
+        """Let other preferences hold, and keep them."""
+        before = self.conductor.preferences
+        self.conductor.keep_preferences(preferences)
+        looks = ("language", "theme", "text_scale", "marks", "cues", "span_s", "gain_mm_per_mv", "grid", "filtered")
+        if self.conductor.stage is not Stage.RECORD and any(
+            getattr(before, name) != getattr(preferences, name) for name in looks
+        ):
+            self._rebuild()
+        self._leave_preferences()
+
+    def leave(self) -> None:
+        """Close without asking; a recording under way goes on."""
+        self._leave_anyway = True
+        self.close()
+
+    def closeEvent(self, event: QCloseEvent) -> None:  # noqa: D102 - Qt's own
+        if self.conductor.recording and not self._leave_anyway:
+            self.leaving.show()
+            self.leaving.button.setFocus()
+            event.ignore()
+            return
+        for timer in self._timers:
+            timer.stop()
+        QGuiApplication.styleHints().colorSchemeChanged.disconnect(self._scheme_changed)
+        self.hide()
+        for page in (self.prepare, self.check, self.record, self.finish):
+            page.close()
+        self.conductor.close()
+        event.accept()
+
+    # How it is put together.
+
+    def _build(self) -> None:
+        self.prepare, self.check = PreparePage(), CheckPage()
+        self.record, self.finish = RecordPage(self.conductor.preferences), FinishPage()
+        self.settings = PreferencesPage()
+        self._connect()
+        self.study = label("", "muted", wrap=False)
+        self.stages = StageBar()
+        self.options = KeyButton(_("Preferences"), "Ctrl+,", kind="flat")
+        self.options.clicked.connect(self.show_preferences)
+        policy = self.options.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)
+        self.options.setSizePolicy(policy)
+        self.trouble = Banner("bad", "", dismiss=_("Put away"))
+        self.trouble.dismissed.connect(self.trouble.hide)
+        self.trouble.hide()
+        self.leaving = Banner(
+            "doubtful",
+            _("The recording goes on without this window; open it again to see it. Close it?"),
+            _("Close the window"),
+            dismiss=_("Stay"),
+        )
+        self.leaving.acted.connect(self.leave)
+        self.leaving.dismissed.connect(self._stay)
+        self.leaving.hide()
+        self.waiting = self._waiting_line()
+        self.pages = QStackedWidget()
+        for page in (self.prepare, self.check, self.record, self.finish, self.settings):
+            self.pages.addWidget(page)
+        self.edge = QWidget()
+        top = QHBoxLayout(self.edge)
+        top.setContentsMargins(theme.px(24), theme.px(8), theme.px(24), theme.px(4))
+        top.addWidget(self.study, 1)
+        top.addWidget(self.stages)
+        top.addWidget(self.options, 1, Qt.AlignmentFlag.AlignRight)
+        body = QWidget()
+        column = QVBoxLayout(body)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(theme.px(4))
+        column.addWidget(self.edge)
+        for line in (self.trouble, self.leaving, self.waiting):
+            held = QHBoxLayout()
+            held.setContentsMargins(theme.px(24), 0, theme.px(24), 0)
+            held.addWidget(line)
+            column.addLayout(held)
+        column.addWidget(self.pages, 1)
+        self.setCentralWidget(body)
+
+    def _connect(self) -> None:
+        conductor = self.conductor
+        self.prepare.prepared.connect(conductor.prepared)
+        self.prepare.recover_wanted.connect(conductor.recover)
+        self.prepare.resume_wanted.connect(conductor.resume)
+        self.prepare.refresh_wanted.connect(conductor.refresh)
+        self.check.record_wanted.connect(conductor.record)
+        self.check.back_wanted.connect(conductor.back)
+        self.check.again_wanted.connect(conductor.again)
+        self.record.preferences_changed.connect(conductor.keep_preferences)
+        self.finish.repeat_wanted.connect(conductor.repeat)
+        self.finish.next_subject.connect(conductor.next_subject)
+        self.finish.same_subject.connect(conductor.same_subject)
+        self.settings.chosen.connect(self.set_preferences)
+        self.settings.left.connect(self._leave_preferences)
+
+    def _waiting_line(self) -> QWidget:
+        line = QWidget()
+        row = QHBoxLayout(line)
+        row.setContentsMargins(0, theme.px(4), 0, theme.px(4))
+        self.waiting_words = label("", "muted", wrap=False)
+        self.waiting_bar = QProgressBar()
+        self.waiting_bar.setTextVisible(False)
+        self.waiting_bar.setFixedHeight(theme.px(8))
+        row.addWidget(self.waiting_words)
+        row.addWidget(self.waiting_bar, 1)
+        line.hide()
+        return line
+
+    def _rebuild(self) -> None:
+        """Make everything anew in other words, colours or sizes."""
+        preferences = self.conductor.preferences
+        choose_language(preferences.language)
+        theme.apply(preferences.theme, preferences.text_scale)
+        for page in (self.prepare, self.check, self.record, self.finish):
+            page.close()
+        old = self.takeCentralWidget()
+        self._build()
+        old.deleteLater()
+        self.conductor.show_again()
+
+    def _turn_to(self, stage: Stage) -> None:
+        page = (self.prepare, self.check, self.record, self.finish)[stage.value]
+        if self.pages.currentWidget() is self.settings and stage is Stage.PREPARE:
+            return
+        self._leave_anyway = False
+        self.stages.show_stage(stage)
+        if self.pages.currentWidget() is not page:
+            self.pages.setCurrentWidget(page)
+            page.setFocus()
+        self._show_edges()
+
+    def _leave_preferences(self) -> None:
+        if self.pages.currentWidget() is self.settings:
+            self.pages.setCurrentIndex(self.conductor.stage.value)
+            self.stages.show_stage(self.conductor.stage)
+        self._show_edges()
+
+    def _show_edges(self) -> None:
+        """While it records, every line of the screen belongs to the recording."""
+        self.edge.setVisible(self.pages.currentWidget() is not self.record)
+        self.options.setVisible(self.pages.currentWidget() in (self.prepare, self.finish))
+
+    def _stay(self) -> None:
+        self._leave_anyway = False
+        self.leaving.hide()
+        self.record.setFocus()
+
+    # What moves.
+
+    def _frame(self) -> None:
+        page = self.pages.currentWidget()
+        if page is self.record:
+            self.record.tick()
+        elif page is self.check:
+            self.check.tick()
+
+    def _status(self) -> None:
+        self.conductor.poll()
+        page = self.pages.currentWidget()
+        if page is self.record:
+            self.record.show_status()
+        elif page is self.check:
+            self.check.show_state()
+        since_s = self._busy_since_s
+        if since_s is not None and time.monotonic() - since_s >= _BUSY_SHOWN_AFTER_S:
+            self.waiting.show()
+
+    def _scheme_changed(self) -> None:
+        if self.conductor.preferences.theme == "system" and self.conductor.stage is not Stage.RECORD:
+            self._rebuild()
+
+    def _toggle_full_screen(self) -> None:
+        if self.isFullScreen():
+            self.showNormal()
+        else:
+            self.showFullScreen()
+
+    def _timer(self, interval_ms: int, call: Callable[[], None], *, precise: bool = False) -> QTimer:
+        timer = QTimer(self)
+        timer.setTimerType(Qt.TimerType.PreciseTimer if precise else Qt.TimerType.CoarseTimer)
+        timer.timeout.connect(call)
+        timer.start(interval_ms)
+        return timer
+
+    def _shortcut(self, key: str, call: Callable[[], object]) -> QShortcut:
+        shortcut = QShortcut(QKeySequence(key), self)
+        shortcut.activated.connect(call)
+        return shortcut

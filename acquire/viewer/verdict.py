@@ -1,0 +1,167 @@
+"""Whether a recording is what was wanted, in a word and in sentences, and which steps should be done again."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from acquire.recorder.disk import span_in_words
+from acquire.recordings.report import RecordingReport, StepCoverage, plan_places
+from acquire.viewer.quality import LeadQuality, Looks
+from protocols.script import PlannedStep
+from protocols.spans import EventLike, activity_spans
+
+__all__ = ["Judged", "Verdict", "judge"]
+
+Verdict = Literal["good", "doubtful", "bad"]
+
+ENOUGH = 0.9
+"""Share of a step's samples with which it counts as done."""
+STEP_BAD = 0.5
+"""Share of a step in which a measured lead was bad, from which on the step is to be done again."""
+LEAD_DOUBTFUL, LEAD_BAD = 0.05, 0.5
+LOSS_DOUBTFUL, LOSS_BAD = 0.001, 0.05
+STEPS_BAD = 0.5
+_NAMED = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """What is thought of a recording.
+
+    Attributes:
+        verdict: good; doubtful, when it should be looked at before it is accepted; bad, when it is hardly of use.
+        words: why, a sentence each.
+        steps_to_repeat: positions in the plan of the steps that should be done again.
+    """
+
+    verdict: Verdict
+    words: tuple[str, ...]
+    steps_to_repeat: tuple[int, ...]
+
+
+def judge(
+    report: RecordingReport,
+    quality: Sequence[LeadQuality],
+    looks: Looks,
+    *,
+    events: Sequence[EventLike],
+    plan: Sequence[PlannedStep],
+) -> Judged:
+    """Judge a recording by its report and by how good its leads were.
+
+    A step that the operator skipped is not asked for again: that was on purpose.
+
+    Args:
+        report: of the recording.
+        quality: of each lead over all.
+        looks: at the leads, one after the other.
+        events: ordered by index.
+        plan: of the script that was played.
+    """
+    places = plan_places(events, plan)
+    skipped = _skipped(events, places)
+    lacking = [step for step in report.steps if step.coverage < ENOUGH and step.position not in skipped]
+    spoilt = _spoilt(report, looks, events, places) - {step.position for step in lacking}
+    skipped &= {step.position for step in report.steps if step.coverage < ENOUGH}
+    to_repeat = sorted({step.position for step in lacking} | spoilt)
+    found = [
+        _ending(report, events),
+        _received(report),
+        *map(_lead, quality),
+        _steps(lacking, len(report.steps)),
+        _spoilt_steps([step for step in report.steps if step.position in spoilt]),
+        _skips(len(skipped)),
+    ]
+    verdicts = {verdict for verdict, _ in found}
+    return Judged(
+        verdict="bad" if "bad" in verdicts else "doubtful" if "doubtful" in verdicts else "good",
+        words=tuple(words for _, words in found if words),
+        steps_to_repeat=tuple(to_repeat),
+    )
+
+
+def _skipped(events: Sequence[EventLike], places: Mapping[str, int]) -> set[int]:
+    """Positions of the steps that the operator skipped."""
+    skipped: set[int] = set()
+    at: int | None = None
+    for event in events:
+        if event.kind in ("step", "rest"):
+            at = places.get(event.uuid)
+        elif event.kind == "skip" and at is not None:
+            skipped.add(at)
+    return skipped
+
+
+def _spoilt(report: RecordingReport, looks: Looks, events: Sequence[EventLike], places: Mapping[str, int]) -> set[int]:
+    """Positions of the steps during which a measured lead was bad for most of the time."""
+    spans = [span for span in activity_spans(events, report.expected_samples) if span.event_uuid in places]
+    seen: dict[int, list[tuple[bool, ...]]] = {}
+    begun = 0
+    for look in looks.looks:
+        # Both are ordered, so one walk finds the span of each look.
+        while begun < len(spans) and spans[begun].stop < look.stop:
+            begun += 1
+        if begun < len(spans) and spans[begun].start < look.stop:
+            bad = tuple(state.judgement == "bad" and not state.derived for state in look.leads)
+            seen.setdefault(places[spans[begun].event_uuid], []).append(bad)
+    return {
+        position
+        for position, states in seen.items()
+        if any(sum(of_lead) > STEP_BAD * len(states) for of_lead in zip(*states, strict=True))
+    }
+
+
+def _ending(report: RecordingReport, events: Sequence[EventLike]) -> tuple[Verdict, str]:
+    if any(event.kind == "end" for event in events):
+        return "good", "The protocol was recorded to its end."
+    return "doubtful", f"The recording ended early: {report.ending.rstrip('.') or 'nobody knows why'}."
+
+
+def _received(report: RecordingReport) -> tuple[Verdict, str]:
+    if report.received_samples == 0:
+        return "bad", "There is not a single sample in it."
+    if report.lost_samples == 0:
+        return "good", ""
+    share = report.lost_samples / report.expected_samples
+    lost_s, longest_s = (n / report.nominal_rate_hz for n in (report.lost_samples, report.longest_gap))
+    gaps = f"{report.n_gaps} gaps, the longest of {_fine(longest_s)}" if report.n_gaps > 1 else "one gap"
+    words = f"{_fine(lost_s)} of signal ({share:.1%}) were lost in {gaps}."
+    return "bad" if share > LOSS_BAD else "doubtful" if share > LOSS_DOUBTFUL else "good", words
+
+
+def _fine(span_s: float) -> str:
+    return f"{span_s:.1f} s" if span_s < 10 else span_in_words(span_s)
+
+
+def _lead(quality: LeadQuality) -> tuple[Verdict, str]:
+    words = f"Lead {quality.lead} was bad for {quality.bad:.0%} of the time."
+    if quality.bad > LEAD_BAD:
+        return "bad", words
+    return ("doubtful", words) if quality.bad > LEAD_DOUBTFUL else ("good", "")
+
+
+def _steps(lacking: Sequence[StepCoverage], n_steps: int) -> tuple[Verdict, str]:
+    if not lacking:
+        return "good", ""
+    words = f"Too little was recorded of {_named(lacking)}."
+    return "bad" if len(lacking) > STEPS_BAD * n_steps else "doubtful", words
+
+
+def _spoilt_steps(spoilt: Collection[StepCoverage]) -> tuple[Verdict, str]:
+    if not spoilt:
+        return "good", ""
+    return "doubtful", f"A lead was bad for most of {_named(spoilt)}."
+
+
+def _skips(n_skipped: int) -> tuple[Verdict, str]:
+    if n_skipped == 0:
+        return "good", ""
+    return "good", f"{n_skipped} steps were skipped." if n_skipped > 1 else "One step was skipped."
+
+
+def _named(steps: Collection[StepCoverage]) -> str:
+    names = [f"step {step.step} ({step.activity})" for step in steps]
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
