@@ -91,7 +91,7 @@ class ImportRefused(CurateError):
         place = str(path) if line is None else f"{path}, line {line}"
         # What a file holds may steer the terminal that the sentence is shown on.
         sentence = f"{place}: {message}"
-        super().__init__("".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in sentence))
+        super().__init__("".join(letter if letter.isprintable() else "\ufffd" for letter in sentence))
 
 
 class FormatUnknown(CurateError):

@@ -102,7 +102,7 @@ class BoardList(QWidget):
 
 def _words(choice: BoardChoice) -> str:
     where = _("{detail} – {address}").format(detail=choice.detail, address=choice.address)
-    return f"{choice.title}\n{where if choice.detail else choice.address}"
+    return f"{choice.title}\n{where if choice.detail not in ('', choice.address) else choice.address}"
 
 
 def _shape_icon(level: str) -> QIcon:

@@ -115,6 +115,8 @@ class CheckPage(QWidget):
             if electrode not in contact or (seen.state == "bad" and contact[electrode].state == "good"):
                 contact[electrode] = seen
         self._picture.show_contact(contact)
+        if state.phase == "failed":
+            self._traces.set_message(_("There is no signal."))
         self._judge()
 
     def end(self) -> None:

@@ -36,8 +36,9 @@ class FactsLine(QWidget):
         line = QHBoxLayout(self)
         line.setContentsMargins(theme.px(2), 0, theme.px(2), 0)
         line.setSpacing(theme.px(20))
-        line.addWidget(self._whose, 1)
-        line.addWidget(self._how, 1)
+        line.addWidget(self._whose)
+        line.addStretch(1)
+        line.addWidget(self._how)
 
     @property
     def text(self) -> str:

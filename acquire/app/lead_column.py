@@ -45,12 +45,15 @@ class LeadColumn(QScrollArea):
         """What the cards say."""
         return tuple(card.accessibleName() for card in self._cards)
 
-    def show_leads(self, leads: Sequence[Mapping[str, Any]]) -> None:
+    def show_leads(self, leads: Sequence[Mapping[str, Any]], *, silent: bool = False) -> None:
         """Show how good the leads are.
 
         Args:
             leads: as ``RecorderStatus.leads`` has them.
+            silent: whether no samples come, so that what is known of the leads no longer holds.
         """
+        if silent:
+            leads = [{"lead": lead.get("lead", ""), "words": _("no samples")} for lead in leads]
         while len(self._cards) < len(leads):
             self._cards.append(_LeadCard())
             self._column.addWidget(self._cards[-1], 1)

@@ -6,7 +6,6 @@ import signal
 import sys
 from pathlib import Path
 
-import scipy.signal  # noqa: F401 - now, and not when the first samples come: that would make the window stumble
 from PySide6.QtWidgets import QApplication
 
 from acquire.app import theme

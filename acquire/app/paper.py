@@ -270,16 +270,17 @@ def _draw_margin(painter: QPainter, sheet: Sheet) -> None:
     font = theme.font(11.5, bold=True)
     metrics = QFontMetricsF(font)
     pad = theme.px(6)
+    rise = sheet.snap(sheet.calibration * sheet.px_per_unit)
+    width = sheet.snap(_CALIBRATION_S * sheet.px_per_s)
+    foot = theme.px(4)
+    # A pulse that does not fit would say something that is not true, and one beside some leads only would look lost.
+    fits = width + 2 * foot + pad <= sheet.left and all(0 < rise < row.base - row.top for row in sheet.rows)
     for row in sheet.rows:
         painter.setFont(font)
         painter.setPen(QColor(tokens.text))
         name = metrics.elidedText(row.lead, Qt.TextElideMode.ElideRight, sheet.gutter - pad)
         painter.drawText(QPointF(pad, row.top + metrics.ascent() + pad / 2), name)
-        rise = sheet.snap(sheet.calibration * sheet.px_per_unit)
-        width = sheet.snap(_CALIBRATION_S * sheet.px_per_s)
-        foot = theme.px(4)
-        # A pulse that does not fit would say something that is not true.
-        if not 0 < rise < row.base - row.top or width + 2 * foot + pad > sheet.left:
+        if not fits:
             continue
         x = sheet.snap(sheet.left - width - 2 * foot - pad / 2)
         line = sheet.line

@@ -131,8 +131,8 @@ class PlacementPicture(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         column = min(theme.px(190), self.width() * 0.34)
-        # The callouts may stand over the arms, not over the trunk, which is 66 of the body's 100 wide with some air.
-        scale = min(self.height() / _BODY_H, (self.width() - 2 * column) / 66.0)
+        # The callouts stand beside the arms, which reach over 74 of the body's 100.
+        scale = min(self.height() / _BODY_H, (self.width() - 2 * column) / 78.0)
         scale = max(scale, 0.5)
         painter.save()
         painter.translate((self.width() - scale * _BODY_W) / 2, (self.height() - scale * _BODY_H) / 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QCheckBox,
     QGridLayout,
@@ -56,9 +57,14 @@ class PreferencesPage(QWidget):
         scroll.setWidget(inside)
         scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.cancel = KeyButton(_("Cancel"), "Esc")
-        self.keep = KeyButton(_("Use these"), "Ctrl+Return", kind="primary")
+        self.keep = KeyButton(_("Use these"), "Ctrl+Enter", kind="primary")
         self.cancel.clicked.connect(self.left.emit)
         self.keep.clicked.connect(lambda: self.chosen.emit(self.preferences()))
+        for key, button in (("Esc", self.cancel), ("Ctrl+Return", self.keep), ("Ctrl+Enter", self.keep)):
+            shortcut = QShortcut(QKeySequence(key), self)
+            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            shortcut.setAutoRepeat(False)
+            shortcut.activated.connect(button.click)
         buttons = QHBoxLayout()
         buttons.addWidget(label(_("They are kept in preferences.toml in the study's folder."), "muted"), 1)
         buttons.addWidget(self.cancel)

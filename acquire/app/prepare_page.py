@@ -84,6 +84,8 @@ class PreparePage(QWidget):
         if anew:
             self._tried = False
             self._who.choose(chosen.subject)
+            # Whoever sits down in front of it begins by typing who is there.
+            self.setFocus()
         self._judge()
 
     def preparation(self) -> Preparation:

@@ -143,7 +143,7 @@ class RecordPage(QWidget):
         if self._subject is not None:
             self._subject.show_step(self._now, silent=silent)
         if status is not None:
-            self.leads.show_leads(status.leads)
+            self.leads.show_leads(status.leads, silent=silent)
         self.facts.show_status(status, state)
         self.bar.show_paused(self._now.phase == "paused")
         for outcome in link.outcomes():

@@ -291,8 +291,10 @@ class MainWindow(QMainWindow):
             return
         self._leave_anyway = False
         self.stages.show_stage(stage)
-        if self.pages.currentWidget() is not page:
-            self.pages.setCurrentWidget(page)
+        self.pages.setCurrentWidget(page)
+        focused = self.focusWidget()
+        if focused is None or not page.isAncestorOf(focused):
+            # Enter goes on from wherever one is within a page.
             page.setFocus()
         self._show_edges()
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import selectors
 import subprocess
 import sys
 import tempfile
@@ -39,6 +41,9 @@ MAX_OPERATOR = 64
 """Characters that an operator's initials or code may have."""
 MAX_REMARKS = 100
 FOLLOW_INTERVAL_S = 0.1
+_LISTEN_S = 0.2
+_left_running: list[subprocess.Popen[bytes]] = []
+"""Recorders that record on though nobody follows them; kept so that they are not left as zombies."""
 
 
 def record_headless(
@@ -214,6 +219,7 @@ def start_recorder(config: RecorderConfig) -> RecorderProcess:
     Raises:
         RecorderError: the operating system cannot start it.
     """
+    _left_running[:] = [left for left in _left_running if left.poll() is None]
     # A file without a name, and not a pipe, so that the recorder can complain even when nobody listens any more.
     complaints = tempfile.TemporaryFile()
     try:
@@ -254,6 +260,7 @@ class RecorderProcess:
         self._complaints = complaints
         self._client: ControlClient | None = None
         self._said = b""
+        self._gone = threading.Event()
         # What it says at its end may be more than a pipe holds, and it may not be kept waiting there.
         self._listener = threading.Thread(target=self._listen, name="outcome", daemon=True)
         self._listener.start()
@@ -316,10 +323,29 @@ class RecorderProcess:
             raise self._died(code, complaint) from error
         raise RecorderError(sentence, reason=reason, journal=self.journal if self.journal.exists() else None)
 
+    def close(self) -> None:
+        """Follow it no longer: it records on, and its result cannot be asked for any more."""
+        self._gone.set()
+        if sys.platform != "win32":
+            self._listener.join()
+        self._complaints.close()
+        self._hang_up()
+        if self.process.poll() is None:
+            _left_running.append(self.process)
+
     def _listen(self) -> None:
         assert self.process.stdout is not None
         with self.process.stdout as stdout:
-            self._said = stdout.read()
+            if sys.platform == "win32":  # which cannot wait for a pipe and a time at once
+                self._said = stdout.read()
+                return
+            with selectors.DefaultSelector() as waiting:
+                waiting.register(stdout, selectors.EVENT_READ)
+                while not self._gone.is_set():
+                    if waiting.select(_LISTEN_S):
+                        if not (piece := os.read(stdout.fileno(), 1 << 16)):
+                            break
+                        self._said += piece
 
     def _died(self, code: int, complaint: str) -> RecorderError:
         kept = self.journal.exists()

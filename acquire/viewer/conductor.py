@@ -59,6 +59,10 @@ class Busy(Enum):
     RECOVERING = "a recording is being made of a journal"
 
 
+class _Closes(Protocol):
+    def close(self) -> None: ...
+
+
 class Shown(Protocol):
     """Whoever shows what a conductor does."""
 
@@ -105,6 +109,7 @@ class Conductor:
     Attributes:
         stage: where it is.
         preparation: what was chosen last.
+        feed: of what is listened to or recorded, or was last; None where nothing is shown.
     """
 
     def __init__(
@@ -127,8 +132,9 @@ class Conductor:
         self._work = Work()
         self._view: StudyView | None = None
         self._listening: Listening | None = None
-        self._feed: JournalFeed | None = None
+        self.feed: JournalFeed | None = None
         self._link: RecorderLink | None = None
+        self._process: RecorderProcess | None = None
         self._plan: tuple[PlannedStep, ...] = ()
         self._script: LoadedScript | None = None
         self._ended: Ended | None = None
@@ -146,8 +152,8 @@ class Conductor:
         if self._busy is Busy.REVIEWING:
             self._shown.show_busy(self._busy, self._share)
         if self.stage is Stage.RECORD and self._link is not None:
-            if not self._plan and self._feed is not None and self._feed.state.opened:
-                self._learn_plan(self._feed)
+            if not self._plan and self.feed is not None and self.feed.state.opened:
+                self._learn_plan(self.feed)
             if self._ended is None and (ended := self._link.ended) is not None:
                 self._ended = ended
                 self._finish(ended)
@@ -260,17 +266,15 @@ class Conductor:
         """Tell everything of the present stage once more, as to a window that was made anew."""
         if self.stage is Stage.PREPARE and self._view is not None:
             self._shown.show_study(self._view, anew=True)
-        elif self.stage is Stage.CHECK and self._listening is not None and self._feed is not None:
-            self._shown.show_check(self._listening, self._feed, self.preparation)
+        elif self.stage is Stage.CHECK and self._listening is not None and self.feed is not None:
+            self._shown.show_check(self._listening, self.feed, self.preparation)
         elif self.stage is Stage.FINISH and self._ended is not None:
             self._shown.show_review(self._reviewed, self._ended, self._plan)
 
     def close(self) -> None:
         """Let go of everything; a recording under way goes on."""
-        for held in (self._link, self._feed, self._listening):
-            if held is not None:
-                held.close()
-        self._link = self._feed = self._listening = None
+        for held in self._take_held():
+            held.close()
         self._work.close()
 
     # What happens in between.
@@ -321,9 +325,9 @@ class Conductor:
             self._wait_for(Busy.NOTHING)
             self.stage = Stage.CHECK
             self._listening = listening
-            self._feed = JournalFeed(listening.journal)
-            self._feed.start()
-            self._shown.show_check(listening, self._feed, chosen)
+            self.feed = JournalFeed(listening.journal)
+            self.feed.start()
+            self._shown.show_check(listening, self.feed, chosen)
 
         def failed(error: Exception) -> None:
             self._trouble(error)
@@ -370,10 +374,11 @@ class Conductor:
         self.stage = Stage.RECORD
         self._ended = None
         self._plan = plan
-        self._feed = JournalFeed(journal)
-        self._feed.start()
+        self.feed = JournalFeed(journal)
+        self.feed.start()
+        self._process = process
         self._link = RecorderLink(journal, process)
-        self._shown.show_recording(self._feed, self._link, plan, facts)
+        self._shown.show_recording(self.feed, self._link, plan, facts)
 
     def _learn_plan(self, feed: JournalFeed) -> None:
         """Read from the journal what somebody else's recorder plays."""
@@ -421,8 +426,7 @@ class Conductor:
 
     def _let_go(self, then: Callable[[], None]) -> None:
         """End what the stage has held, and go on."""
-        held = [one for one in (self._link, self._feed, self._listening) if one is not None]
-        self._link = self._feed = self._listening = None
+        held = self._take_held()
         self._wait_for(Busy.RELEASING)
 
         def close() -> None:
@@ -434,6 +438,11 @@ class Conductor:
             then()
 
         self._work.submit(close, done=done, failed=self._trouble)
+
+    def _take_held(self) -> list[_Closes]:
+        held = (self._link, self._process, self.feed, self._listening)
+        self._link = self._process = self.feed = self._listening = None
+        return [one for one in held if one is not None]
 
     def _wait_for(self, busy: Busy) -> None:
         self._busy = busy

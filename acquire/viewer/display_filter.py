@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import signal as dsp
 
 __all__ = ["LARGEST", "MONITOR_FILTER", "CausalFilter", "DisplayFilter"]
 
@@ -54,8 +55,6 @@ class DisplayFilter:
 
     def sections(self, rate_hz: float, mains_hz: float) -> Array:
         """The second-order sections for a rate, shape (n_sections, 6); no section where nothing is to be filtered."""
-        from scipy import signal as dsp  # costs a third of a second, which the command line need not spend
-
         highest_hz = _HIGHEST * rate_hz
         sections: list[Array] = [np.empty((0, 6))]
         if self.notch and mains_hz > 0:
@@ -86,7 +85,6 @@ class CausalFilter:
     """
 
     def __init__(self, wanted: DisplayFilter, *, rate_hz: float, mains_hz: float, n_leads: int) -> None:
-        from scipy import signal as dsp
 
         self._sosfilt = dsp.sosfilt
         self._sections = wanted.sections(rate_hz, mains_hz)

@@ -38,8 +38,6 @@ __all__ = ["DescribedImporter", "as_counts"]
 _PER_S = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9, "iso": 1.0}
 _RATE_TOLERANCE = 0.2
 _LATEST_S = 1e11
-_MOST_OFF_S = 1.0
-_MOST_OFF = 0.02
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_COUNT = 2**31
 
@@ -225,16 +223,12 @@ def _times(table: NumberTable, layout: Layout, shown: Path) -> tuple[NDArray[np.
         raise _bad_times("its times do not advance", shown)
     if since_s[-1] > _LATEST_S:
         raise _bad_times(f"its times span {since_s[-1]:.3g} s", shown)
-    axis = fit_time_axis(np.rint(since_s * 1e6).astype(np.int64))
+    times_us = np.rint(since_s * 1e6).astype(np.int64)
+    axis = fit_time_axis(times_us)
     if not 0 < axis.rate_hz <= 1e6:
         raise _bad_times(f"its times give {axis.rate_hz:.3g} samples per second", shown)
-    off_s = abs(float(since_s[-1]) - axis.index[-1] / axis.rate_hz)
-    if off_s > max(_MOST_OFF_S, _MOST_OFF * since_s[-1]):
-        raise _bad_times(
-            f"its times fit no even rate: {n_rows} rows at {axis.rate_hz:.4g} Hz end {off_s:.3g} s beside "
-            "its last time",
-            shown,
-        )
+    if not axis.is_even(times_us):
+        raise _bad_times(f"its times fit no even rate, {axis.rate_hz:.4g} samples per second least badly", shown)
     if layout.rate_hz and abs(axis.rate_hz / layout.rate_hz - 1) > _RATE_TOLERANCE:
         raise ImportRefused(
             f"the layout says {layout.rate_hz:g} samples per second, its times give {axis.rate_hz:.2f}; mend the "

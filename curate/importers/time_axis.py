@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ _CANDIDATE_USUAL = 1.25
 _ENVELOPE_S = 0.5
 _OUTLIER_PERIODS = 2.0
 _REFITS = 4
+_MOST_OFF_US = 1e6
+_MOST_OFF = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +28,7 @@ class TimeAxis:
     """Where every line of a file stands on a grid of equal sample intervals.
 
     Attributes:
-        rate_hz: true samples per second.
+        rate_hz: true samples per second; infinite where most lines have one moment.
         index: sample index of each line, strictly rising, shape (n_lines,).
         gaps: start and length of each gap in samples, shape (k, 2).
     """
@@ -42,6 +45,15 @@ class TimeAxis:
     def sample_range(self, start: int, stop: int) -> tuple[int, int]:
         """Turn the lines ``[start, stop)`` into samples: from the first line's to one past the last line's."""
         return int(self.index[start]), int(self.index[stop - 1]) + 1
+
+    def is_even(self, times_us: NDArray[np.int64]) -> bool:
+        """Whether the last line stands where the rate puts it, within a second or 2 %.
+
+        Where not, the times are not those of samples taken evenly, and the grid means nothing.
+        """
+        span_us = float(times_us[-1] - times_us[0])
+        off_us = abs(span_us - float(self.index[-1]) * 1e6 / self.rate_hz)
+        return off_us <= max(_MOST_OFF_US, _MOST_OFF * span_us)
 
 
 def fit_time_axis(times_us: NDArray[np.int64]) -> TimeAxis:
@@ -91,7 +103,7 @@ def fit_time_axis(times_us: NDArray[np.int64]) -> TimeAxis:
     gaps = np.stack([index[first_lines] - missing[first_lines], missing[first_lines]], axis=1)
     late = max(_OUTLIER_PERIODS * period, usual)
     fitted = _refit(times, index, np.cumsum(missing > 0), period=period, late=late)
-    return TimeAxis(rate_hz=1e6 / fitted, index=index, gaps=gaps)
+    return TimeAxis(rate_hz=1e6 / fitted if fitted > 0 else math.inf, index=index, gaps=gaps)
 
 
 def _first_period(times: NDArray[np.float64]) -> float:

@@ -24,14 +24,13 @@ __all__ = ["READING_FAULTS", "WfdbHeader", "WfdbSignal", "read_header", "wfdb_li
 READING_FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What the library raises for content that it did not expect."""
 
-BITS = {"16": 16, "24": 24, "32": 32, "61": 16, "80": 8, "160": 16, "212": 12, "310": 32 / 3, "311": 32 / 3}
+BITS = {"16": 16, "24": 24, "32": 32, "80": 8, "160": 16, "212": 12, "310": 32 / 3, "311": 32 / 3}
 """Bits that a sample takes up in a signal file, by format."""
 
 MISSING = {
     "16": -(2**15),
     "24": -(2**23),
     "32": -(2**31),
-    "61": -(2**15),
     "80": -(2**7),
     "160": -(2**15),
     "212": -(2**11),

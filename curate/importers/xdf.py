@@ -183,7 +183,12 @@ def _axis(times_s: NDArray[np.float64], info: StreamInfo, shown: Path) -> tuple[
             reason=RefusalReason.TIME,
         )
     times_s = np.maximum.accumulate(times_s)
-    axis = fit_time_axis(np.rint((times_s - times_s[0]) * 1e6).astype(np.int64))
+    times_us = np.rint((times_s - times_s[0]) * 1e6).astype(np.int64)
+    axis = fit_time_axis(times_us)
+    if not axis.is_even(times_us):
+        raise ImportRefused(
+            f"the times of stream {info.name!r} fit no even rate; leave it out.", path=shown, reason=RefusalReason.TIME
+        )
     if not 0 < axis.rate_hz <= 1e6 or (info.rate_hz and abs(axis.rate_hz / info.rate_hz - 1) > _RATE_TOLERANCE):
         raise ImportRefused(
             f"stream {info.name!r} is said to have {info.rate_hz:g} samples per second, its times give "

@@ -7,6 +7,7 @@ import pytest
 from foreign_files import ecg_uv, refused, take_one
 from numpy.typing import NDArray
 
+from acquire.boards.brainflow_library import library
 from acquire.recordings.recording import open_recording
 from acquire.study import Study
 
@@ -44,6 +45,7 @@ def test_every_microvolt_counter_and_marker_goes_over(study: Study, tmp_path: Pa
 
 
 def test_a_file_that_brainflow_itself_wrote_is_read(study: Study, tmp_path: Path) -> None:
+    library("brainflow:cyton")  # loads BrainFlow without the warnings of what it leans on
     from brainflow.data_filter import DataFilter
 
     data = rows(600)

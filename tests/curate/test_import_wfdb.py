@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,22 @@ def test_a_long_record_is_read_in_stretches_without_a_seam(
         recording, _ = take_one(study, path, session=f"x{fmt}")
         with open_recording(recording) as opened:
             np.testing.assert_array_equal(opened.counts(), counts)
+
+
+@pytest.mark.parametrize("fmt", ["80", "160", "212", "310", "311", "16", "24", "32"])
+def test_stretches_of_every_format_are_what_wfdb_reads_in_one_go(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fmt: str
+) -> None:
+    monkeypatch.setattr(wfdb_record, "_STRETCH_FRAMES", 101)
+    (tmp_path / "p01.dat").write_bytes(np.random.default_rng(5).bytes(6000))
+    (tmp_path / "p01.hea").write_text(f"p01 2 250 700\np01.dat {fmt} 200 0 0 0 0 0 I\np01.dat {fmt} 200 0 0 0 0 0 II\n")
+    expected = wfdb.rdrecord(str(tmp_path / "p01"), physical=False).d_signal
+    reading = wfdb_record.WfdbImporter().read(tmp_path / "p01.hea", shown=Path("p01.hea"), options=said())
+    whole = np.ones(700, dtype=bool)
+    for gap in reading.gaps:
+        whole[gap.start : gap.start + gap.length] = False
+    assert whole.sum() > 600
+    np.testing.assert_array_equal(reading.counts[whole], expected[whole])
 
 
 def test_samples_marked_missing_become_a_gap(study: Study, tmp_path: Path) -> None:
@@ -200,6 +217,7 @@ GOOD = "p01 2 250 2000\np01.dat 16 200 16 0 0 0 0 I\np01.dat 16 200 16 0 0 0 0 I
         (GOOD.replace("p01.dat 16", "- 16").encode(), "not the plain name"),
         (GOOD.replace("p01.dat 16", "gone.dat 16").encode(), "not beside it"),
         (GOOD.replace(" 16 200", " 516 200").encode(), "format 516"),
+        (GOOD.replace(" 16 200", " 61 200").encode(), "format 61"),
         (GOOD.replace(" 16 200", " 99 200").encode(), "format 99"),
         (GOOD.replace(" 16 200", " 16x99999999 200").encode(), "samples per frame"),
         (GOOD.replace(" 16 200", " 16+99999999 200").encode(), "not within it"),
@@ -224,6 +242,14 @@ def test_an_annotation_file_of_junk_is_refused_or_told_and_never_crashes(
     report = import_paths(study, [path], options=said())
     assert len(report.imported) + len(report.refused) == 1
     assert all("annotation file .atr" in refusal.sentence for refusal in report.refused)
+
+
+def test_without_the_library_the_sentence_says_how_to_get_it(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, _ = write_record(tmp_path / "in")
+    monkeypatch.setitem(sys.modules, "wfdb", None)
+    assert "pip install 'trilead[formats]'" in refused(study, path)
 
 
 def test_a_cut_signal_file_is_refused(study: Study, tmp_path: Path) -> None:

@@ -195,7 +195,7 @@ def test_another_default_begins_anew(qtbot: QtBot, page: PreparePage, tmp_path: 
     view = a_view(tmp_path, [somebody("S01", recorded=timedelta(minutes=1))])
     page.show_view(replace(view, default=replace(view.default, subject="S01", operator="MB")))
     assert (page.preparation().subject, page.preparation().session) == ("S01", "02")
-    page.show_view(view)
+    page.show_view(view, anew=True)
     assert (page.preparation().subject, page.preparation().operator) == ("", "KL")
 
 
