@@ -200,9 +200,11 @@ def _zhao(raw: Signal, middles: Ints, seconds: int, mode: str) -> Ints:
             start = int(np.clip(middle - half, 0, max(0, cleaned.size - 2 * half)))
             part = cleaned[start : start + 2 * half]
             # NeuroKit fails in many ways where it finds no beat; what it cannot grade is not acceptable.
-            grades[row] = _or_unusable(lambda part=part: neurokit2.ecg_quality(  # type: ignore[misc]
-                part, sampling_rate=rate_hz, method="zhao2018", approach=mode
-            ))
+            grades[row] = _or_unusable(
+                lambda part=part: neurokit2.ecg_quality(  # type: ignore[misc]
+                    part, sampling_rate=rate_hz, method="zhao2018", approach=mode
+                )
+            )
     return grades
 
 

@@ -12,10 +12,13 @@ from curate.errors import SignalError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["TOLERANCE_S", "BeatScore", "compare_beats", "pair_beats"]
+__all__ = ["HALF_SCATTER_S", "TOLERANCE_S", "BeatScore", "compare_beats", "pair_beats"]
 
 TOLERANCE_S = 0.150
 """How far a found beat may lie from the true one, 150 ms inclusive, as in ANSI/AAMI EC57 and PhysioNet's ``bxb``."""
+
+HALF_SCATTER_S = 0.010
+"""The scatter at which JF is half of F1: a quarter of the usual beat-to-beat variability."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,12 +30,15 @@ class BeatScore:
         false_negatives: reference beats that were missed.
         false_positives: found beats that are none.
         median_jitter_s: median distance of a found beat from its reference, absolute; NaN without a pair.
+        scatter_s: median distance of these differences from their own median, so that a constant delay does not count;
+            NaN without a pair.
     """
 
     true_positives: int
     false_negatives: int
     false_positives: int
     median_jitter_s: float
+    scatter_s: float
 
     @property
     def sensitivity(self) -> float:
@@ -48,6 +54,17 @@ class BeatScore:
     def f1(self) -> float:
         """Harmonic mean of both; NaN where there is no beat on either side."""
         return _share(2 * self.true_positives, 2 * self.true_positives + self.false_positives + self.false_negatives)
+
+    @property
+    def jf(self) -> float:
+        """F1 / (1 + scatter / 10 ms), the JF score of Porr and Macfarlane (2024, doi:10.1371/journal.pone.0309739).
+
+        Deviation: only beats within the tolerance are pairs, and their differences keep their sign, so that a detector
+        that is early as often as late does not pass for a steady one. 0 where no beat was found; NaN where F1 is.
+        """
+        if not self.true_positives:
+            return self.f1
+        return self.f1 / (1.0 + self.scatter_s / HALF_SCATTER_S)
 
 
 def compare_beats(
@@ -68,12 +85,13 @@ def compare_beats(
         SignalError: indices do not rise, or the rate or the tolerance makes no sense.
     """
     pairs = pair_beats(reference, found, rate_hz=rate_hz, tolerance_s=tolerance_s)
-    distance = np.abs(np.asarray(reference)[pairs[:, 0]] - np.asarray(found)[pairs[:, 1]])
+    difference = np.asarray(found)[pairs[:, 1]] - np.asarray(reference)[pairs[:, 0]]
     return BeatScore(
         true_positives=len(pairs),
         false_negatives=len(reference) - len(pairs),
         false_positives=len(found) - len(pairs),
-        median_jitter_s=float(np.median(distance)) / rate_hz if len(pairs) else float("nan"),
+        median_jitter_s=float(np.median(np.abs(difference))) / rate_hz if len(pairs) else float("nan"),
+        scatter_s=float(np.median(np.abs(difference - np.median(difference)))) / rate_hz if len(pairs) else float("nan"),
     )
 
 

@@ -1,6 +1,6 @@
 """Takes the pictures of ``docs/first-subject.md`` from the running recording app.
 
-``python docs/make_app_pictures.py`` makes ``docs/images/app-*.png`` anew in two minutes; ``--all FOLDER`` takes every
+``python docs/make_app_pictures.py`` makes ``docs/images/app-*.png`` anew in five minutes; ``--all FOLDER`` takes every
 stage in every look (sizes, colours, languages) into a folder, to be looked at. Everything is real: the window, its
 recorder processes, and an emulated Cyton that hangs up in the middle. No screen is needed. Linux and macOS only.
 """
@@ -12,8 +12,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import QDeadlineTimer, QEventLoop, Qt
@@ -61,6 +61,8 @@ LOOKS = {
 IN_THE_GUIDE = {
     "light": ("empty", "prepare", "check", "record", "subject", "alarm", "finish"),
     "dark": ("record",),
+    "long-name": ("prepare",),
+    "high-density": ("check",),
 }
 
 
@@ -148,22 +150,27 @@ class Photographer:
             self._pass(0.02)
             if until.hasExpired():
                 self._save("failed", self.window.grab().toImage())
-                raise TimeoutError(f"the window did not get there in {LIMIT_S:g} s; app-failed.png shows where it is")
+                raise TimeoutError(f"the window did not get there in {LIMIT_S:g} s; …-failed.png shows where it is")
 
 
-def take(look: Look, folder: Path, stem: str, moments: tuple[str, ...]) -> None:
+def take(look: Look, folder: Path, stem: str, moments: Collection[str]) -> None:
     """Take some pictures of one look.
 
     Args:
         look: of the window.
         folder: where the pictures go.
         stem: what their names begin with.
-        moments: those that are wanted; empty for all.
+        moments: those that are wanted for the guide, which shows them as large as the window is; empty for all, pixel
+            by pixel.
     """
 
     def save(moment: str, image: QImage) -> None:
+        if moments and look.pixel_ratio > 1:
+            image = image.scaledToWidth(look.width, Qt.TransformationMode.SmoothTransformation)
         if not moments or moment in (*moments, "failed"):
-            image.convertToFormat(QImage.Format.Format_RGB32).save(str(folder / f"{stem}-{moment}.png"), "PNG", SMALLEST)
+            image.convertToFormat(QImage.Format.Format_RGB32).save(
+                str(folder / f"{stem}-{moment}.png"), quality=SMALLEST
+            )
 
     app = QApplication(sys.argv[:1])
     with tempfile.TemporaryDirectory() as made:
@@ -178,7 +185,7 @@ def main() -> None:
     """Take the pictures, each look in a process of its own, for Qt scales a screen once."""
     parser = argparse.ArgumentParser(description="Take the pictures of the recording app.")
     parser.add_argument("--all", type=Path, metavar="FOLDER", help="every stage in every look, into this folder")
-    parser.add_argument("--look", choices=LOOKS, help="only this look")
+    parser.add_argument("--look", choices=LOOKS, help="only this look (without --all, one that the guide shows)")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     folder = (asked.all or IMAGES).resolve()
@@ -187,8 +194,8 @@ def main() -> None:
     for name in wanted:
         look = LOOKS[name]
         if asked.here:
-            moments = () if asked.all else IN_THE_GUIDE.get(name, ())
-            take(look, folder, name if asked.all or name != "light" else "app", moments)
+            stem = name if asked.all else "app" if name == "light" else f"app-{name}"
+            take(look, folder, stem, () if asked.all else IN_THE_GUIDE[name])
             continue
         environment = os.environ | {"QT_QPA_PLATFORM": "offscreen", "QT_SCALE_FACTOR": str(look.pixel_ratio)}
         subprocess.run([sys.executable, __file__, *sys.argv[1:], "--look", name, "--here"], env=environment, check=True)

@@ -10,15 +10,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from small_study import made_up_study
 
 from acquire.study import Study
 from curate.corpus import build_corpus
 from curate.corpus_read import Corpus, open_corpus
 from curate.errors import CorpusError, ExportError
 from curate.exporters import export_corpus
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from small_study import made_up_study
 
 # pyarrow and mlcroissant warn of what other libraries do.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
