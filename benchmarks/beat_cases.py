@@ -124,9 +124,12 @@ def _inside(beats: Beats, raw: Signal) -> Beats:
 
 
 def _clipped(case: BeatCase) -> BeatCase:
-    """The board's range ends at 60 % of what the upper and lower extremes of each lead usually are."""
-    low, high = np.percentile(case.raw.values, [0.5, 99.5], axis=0)
-    values = np.clip(case.raw.values, 0.6 * low, 0.6 * high)
+    """The board's range ends at 60 % of what the largest wave of each lead usually reaches, to either side."""
+    width = round(2 * case.raw.rate_hz)
+    pieces = case.raw.values[: case.raw.n_samples // width * width].reshape(-1, width, case.raw.n_leads)
+    centre = np.median(case.raw.values, axis=0)
+    reach = np.median(np.abs(pieces - centre).max(axis=1), axis=0)
+    values = np.clip(case.raw.values, centre - 0.6 * reach, centre + 0.6 * reach)
     return replace(case, name=f"{case.name}, clipped", raw=replace(case.raw, values=values))
 
 

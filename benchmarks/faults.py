@@ -30,6 +30,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
 from rich.table import Table
 
 from acquire.boards.board import Board, Chunk, open_board
@@ -45,7 +46,6 @@ from acquire.emulators import (
 from acquire.errors import BoardError, BoardErrorReason
 from acquire.recorder.link_watch import LinkWatch
 from benchmarks.fault_cases import Case, fault_cases
-from protocols.console import console
 
 UV_PER_COUNT = 4.5e6 / 24 / (2**23 - 1)
 LEADS = "A,B,C,D,E,F,G,H"
@@ -53,6 +53,8 @@ _WHOLE = 1 << 30
 _TAIL_S = 0.4
 _LIMIT_S = 60.0
 _PAYLOAD = slice(2, 26)
+
+_CONSOLE = Console(width=150, highlight=False)
 
 
 class TapedCyton(CytonDouble):
@@ -273,14 +275,14 @@ def show(results: Iterable[tuple[Case, Outcome, Outcome]]) -> list[str]:
             note = "; ".join([outcome.words] * bool(outcome.words) + (bars if driver == "trilead" else []))
             table.add_row(case.name if driver == "trilead" else "", driver, *shown, note)
         table.add_section()
-    console.print(table)
+    _CONSOLE.print(table)
     return broken
 
 
 def main() -> int:
     """Run the faults and print the table."""
     if sys.platform == "win32":
-        console.print("Windows has no pseudo-terminals; run this on Linux or macOS.")
+        _CONSOLE.print("Windows has no pseudo-terminals; run this on Linux or macOS.")
         return 2
     cases = fault_cases()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -291,9 +293,9 @@ def main() -> int:
     began_s = time.monotonic()
     with ThreadPoolExecutor(max(arguments.at_once, 1)) as pool:
         broken = show(list(pool.map(run_case, wanted)))
-    console.print(f"{len(wanted)} faults in {time.monotonic() - began_s:.0f} s.")
+    _CONSOLE.print(f"{len(wanted)} faults in {time.monotonic() - began_s:.0f} s.")
     for bar in broken:
-        console.print(f"[bold red]{bar}[/]")
+        _CONSOLE.print(f"[bold red]{bar}[/]")
     return 1 if broken else 0
 
 

@@ -89,7 +89,9 @@ def _compare(
         f1[detector] = 100 * total.f1
         lost = sum(int(np.diff(f.reported, axis=1).sum()) for f in found) / sum(c.raw.n_samples for c in cases)
         kept = _total(
-            compare_beats(_outside(c.truth, f.reported), _outside(_inside(f.beats, c), f.reported), rate_hz=c.raw.rate_hz)
+            compare_beats(
+                _outside(c.truth, f.reported), _outside(_inside(f.beats, c), f.reported), rate_hz=c.raw.rate_hz
+            )
             for c, f in zip(cases, found)
         )
         searched[detector] = 100 * kept.f1

@@ -14,7 +14,13 @@ __all__ = ["simulate"]
 
 
 def simulate(
-    person: str, activities: Sequence[str], *, seconds_each: float, rate_hz: int = 250, seed: int = 0, noise: float = 1.0
+    person: str,
+    activities: Sequence[str],
+    *,
+    seconds_each: float,
+    rate_hz: int = 250,
+    seed: int = 0,
+    noise: float = 1.0,
 ) -> tuple[Signal, NDArray[np.int64]]:
     """Record a simulated person doing one activity after the other.
 
@@ -29,7 +35,9 @@ def simulate(
     Returns:
         Leads I, II, III in mV as recorded, and the true R peaks as sample indices.
     """
-    board = SimBoard(f"sim:?person={person}&session=01&rate={rate_hz}&speed=max&seed={seed}&noise={noise:g}&mains_hz=50")
+    board = SimBoard(
+        f"sim:?person={person}&session=01&rate={rate_hz}&speed=max&seed={seed}&noise={noise:g}&mains_hz=50"
+    )
     each = round(seconds_each * rate_hz)
     total = each * len(activities)
     chunks = []

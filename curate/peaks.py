@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from curate.beats_score import pair_beats
+from curate.combine import settle
 from curate.detectors import REFRACTORY_S, agreement_per_block, neurokit, pan_tompkins
 from curate.errors import SignalError
 from curate.gate import searchable
@@ -99,12 +101,21 @@ def find_r_peaks(signal: Signal, *, raw: Signal | None = None) -> Beats:
 
     block = max(1, round(_WEIGHT_BLOCK_S * rate_hz))
     agreement = _agreement(first, second, block=block, n_blocks=-(-signal.n_samples // block), rate_hz=rate_hz)
-    quiet = np.repeat(_hopeless(agreement), block)[: signal.n_samples]
+    hopeless = _hopeless(agreement)
     candidates = _vote(first, mask, agreement**_VOICE_POWER, block, round(_SAME_BEAT_S * rate_hz))
-    candidates = candidates[~quiet[candidates]]
+    candidates = candidates[~hopeless[candidates // block]]
     ranks = _by_prominence(signal, candidates, mask)
     samples = _refine(signal, candidates, mask, ranks, directions)
-    rejected = runs_of(~mask.any(axis=1) | quiet)
+    samples, hopeless = settle(
+        signal,
+        samples,
+        agreed=_agreed(samples, first, second, agreement, block, rate_hz),
+        mask=mask,
+        disputed=(agreement.max(axis=1, initial=0.0) < 1.0),
+        rejected=hopeless,
+        block=block,
+    )
+    rejected = runs_of(~mask.any(axis=1) | np.repeat(hopeless, block)[: signal.n_samples])
     return Beats(
         samples=samples,
         lead=signal.leads[ranks[0]] if samples.size else "",
@@ -138,6 +149,23 @@ def _agreement(
     for lead, (ours, theirs) in enumerate(zip(first, second, strict=True)):
         table[:, lead] = agreement_per_block(ours, theirs, block=block, n_blocks=n_blocks, rate_hz=rate_hz)
     return table
+
+
+def _agreed(
+    samples: NDArray[np.int64],
+    first: list[NDArray[np.int64]],
+    second: list[NDArray[np.int64]],
+    agreement: NDArray[np.float64],
+    block: int,
+    rate_hz: float,
+) -> NDArray[np.bool_]:
+    """Which beats both detectors saw in one lead at least, of those where they are not merely guessing."""
+    seen = np.zeros(samples.size, dtype=np.bool_)
+    for lead, (ours, theirs) in enumerate(zip(first, second, strict=True)):
+        both = ours[pair_beats(ours, theirs, rate_hz=rate_hz)[:, 0]]
+        both = both[agreement[both // block, lead] >= _DOUBTED_AGREEMENT]
+        seen[pair_beats(samples, both, rate_hz=rate_hz, tolerance_s=_SAME_BEAT_S)[:, 0]] = True
+    return seen
 
 
 def _hopeless(agreement: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -185,9 +185,11 @@ def main() -> None:
     """Take the pictures, each look in a process of its own, for Qt scales a screen once."""
     parser = argparse.ArgumentParser(description="Take the pictures of the recording app.")
     parser.add_argument("--all", type=Path, metavar="FOLDER", help="every stage in every look, into this folder")
-    parser.add_argument("--look", choices=LOOKS, help="only this look (without --all, one that the guide shows)")
+    parser.add_argument("--look", choices=LOOKS, help="only this look")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
+    if asked.look and not asked.all and asked.look not in IN_THE_GUIDE:
+        parser.error(f"--look {asked.look} needs --all FOLDER: the guide shows only {', '.join(IN_THE_GUIDE)}")
     folder = (asked.all or IMAGES).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     wanted = [asked.look] if asked.look else list(LOOKS if asked.all else IN_THE_GUIDE)

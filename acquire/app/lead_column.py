@@ -52,8 +52,6 @@ class LeadColumn(QScrollArea):
             leads: as ``RecorderStatus.leads`` has them.
             silent: whether no samples come, so that what is known of the leads no longer holds.
         """
-        if silent:
-            leads = [{"lead": lead.get("lead", ""), "words": _("no samples")} for lead in leads]
         while len(self._cards) < len(leads):
             self._cards.append(_LeadCard())
             self._column.addWidget(self._cards[-1], 1)
@@ -63,7 +61,7 @@ class LeadColumn(QScrollArea):
             self._column.removeWidget(card)
             card.deleteLater()
         for card, lead in zip(self._cards, leads, strict=True):
-            card.show_lead(lead)
+            card.show_lead({"lead": lead.get("lead", "")} if silent else lead, word=_("no samples") if silent else "")
         worst = next((card for level in ("bad", "doubtful") for card in self._cards if card.level == level), None)
         if worst is not self._worst:
             self._worst = worst
@@ -94,7 +92,8 @@ class _LeadCard(QFrame):
         column.addWidget(self._words)
         column.addStretch(1)
 
-    def show_lead(self, lead: Mapping[str, Any]) -> None:
+    def show_lead(self, lead: Mapping[str, Any], *, word: str = "") -> None:
+        """Show a lead's state, or another word in its place."""
         judgement = str(lead.get("judgement", ""))
         level = judgement if judgement in _LEVELS else "skipped"
         self.level = level
@@ -102,10 +101,10 @@ class _LeadCard(QFrame):
         beats = lead.get("heart_rate_bpm")
         rate = _("{n} /min").format(n=round(beats)) if isinstance(beats, int | float) else ""
         restyle(self, "card" if level in ("good", "skipped") else f"banner-{level}")
-        self._badge.show_state(_("{lead}: {judgement}").format(lead=name, judgement=state_word(level)), level)
+        self._badge.show_state(_("{lead}: {judgement}").format(lead=name, judgement=word or state_word(level)), level)
         self._rate.setText(rate)
         # A good lead's words only repeat its heart rate.
         self._words.setText("" if level == "good" else words)
-        self._words.setVisible(level != "good")
+        self._words.setVisible(bool(self._words.text()))
         restyle(self._words, "small" if level in ("good", "skipped") else "")
         self.setAccessibleName(" ".join(filter(None, (self._badge.word, rate, self._words.text()))))

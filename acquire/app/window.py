@@ -7,13 +7,12 @@ was plugged in.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QGuiApplication, QKeySequence, QShortcut
-from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QProgressBar, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QMainWindow
 
 from acquire.app import theme
 from acquire.app.check_page import CheckPage
@@ -21,9 +20,8 @@ from acquire.app.finish_page import FinishPage
 from acquire.app.preferences_page import PreferencesPage
 from acquire.app.prepare_page import PreparePage
 from acquire.app.record_page import RecordPage
-from acquire.app.stage_bar import StageBar
 from acquire.app.texts import _, choose_language
-from acquire.app.widgets import Banner, KeyButton, label
+from acquire.app.window_body import WindowBody
 from acquire.recorder.launch import STALL_LIMIT_S
 from acquire.recordings.recovery import Recovery
 from acquire.viewer.conductor import Busy, Conductor, Stage
@@ -40,7 +38,6 @@ __all__ = ["MainWindow"]
 FRAME_MS = 25
 STATUS_MS = 100
 LOOK_MS = 3000
-_BUSY_SHOWN_AFTER_S = 0.3
 
 
 class MainWindow(QMainWindow):
@@ -71,8 +68,6 @@ class MainWindow(QMainWindow):
         )
         self._view: StudyView | None = None
         self._leave_anyway = False
-        self._busy_since_s: float | None = None
-        self._busy_words = ""
         self._timers = [
             self._timer(FRAME_MS, self._frame, precise=True),
             self._timer(STATUS_MS, self._status),
@@ -94,7 +89,7 @@ class MainWindow(QMainWindow):
     def show_study(self, view: StudyView, *, anew: bool) -> None:
         """Show what there is to choose from."""
         self._view = view
-        self.study.setText(view.study.name)
+        self.body.study.setText(view.study.name)
         self.setWindowTitle(f"{view.study.name} – trilead")
         self.prepare.show_view(view, self.conductor.preferences.operators, anew=anew)
         self._turn_to(Stage.PREPARE)
@@ -114,37 +109,17 @@ class MainWindow(QMainWindow):
     def show_review(self, reviewed: Review | None, ended: Ended, plan: Sequence[PlannedStep]) -> None:
         """Show what came of it."""
         self.record.end()
-        self.leaving.hide()
+        self.body.leaving.hide()
         self.finish.begin(reviewed, ended, tuple(plan))
         self._turn_to(Stage.FINISH)
 
     def show_busy(self, busy: Busy, share: float | None) -> None:
-        """Show what is being waited for, once that takes longer than one would notice."""
-        if busy is Busy.NOTHING:
-            self._busy_since_s = None
-            self.waiting.hide()
-            self.pages.setEnabled(True)
-            return
-        self.pages.setEnabled(busy is Busy.READING)
-        self._busy_words = {
-            Busy.READING: _("Reading the study …"),
-            Busy.REACHING: _("Reaching the board …"),
-            Busy.RELEASING: _("Letting go of the board …"),
-            Busy.STARTING: _("Starting the recorder …"),
-            Busy.REVIEWING: _("Looking through the recording …"),
-            Busy.RECOVERING: _("Making a recording of what was left behind …"),
-        }[busy]
-        if self._busy_since_s is None:
-            self._busy_since_s = time.monotonic()
-        self.waiting_words.setText(self._busy_words)
-        self.waiting_bar.setRange(0, 0 if share is None else 1000)
-        if share is not None:
-            self.waiting_bar.setValue(round(share * 1000))
+        """Show what is being waited for."""
+        self.body.show_busy(busy, share)
 
     def show_trouble(self, sentence: str) -> None:
         """Show what went wrong, until it is put away or mended."""
-        self.trouble.show_message("bad", sentence)
-        self.trouble.setVisible(bool(sentence))
+        self.body.say("bad", sentence)
 
     def show_recovered(self, recovery: Recovery) -> None:
         """Say what came of a journal."""
@@ -152,8 +127,7 @@ class MainWindow(QMainWindow):
         words = _("{name} is whole again: {n} samples, {seconds:.0f} s.").format(
             name=recovery.path.name, n=recovery.summary.n_samples, seconds=recovery.summary.duration_s
         )
-        self.trouble.show_message("doubtful" if doubts else "good", words + doubts)
-        self.trouble.show()
+        self.body.say("doubtful" if doubts else "good", words + doubts)
 
     # What people do.
 
@@ -161,7 +135,7 @@ class MainWindow(QMainWindow):
         """Turn to the preferences; not in the middle of a recording, which has keys for what matters then."""
         if self.conductor.stage in (Stage.PREPARE, Stage.FINISH) and not self.conductor.busy:
             self.settings.show_preferences(self.conductor.preferences)
-            self.pages.setCurrentWidget(self.settings)
+            self.body.pages.setCurrentWidget(self.settings)
             self._show_edges()
 
     def set_preferences(self, preferences: Preferences) -> None:
@@ -182,8 +156,8 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: D102 - Qt's own
         if self.conductor.recording and not self._leave_anyway:
-            self.leaving.show()
-            self.leaving.button.setFocus()
+            self.body.leaving.show()
+            self.body.leaving.button.setFocus()
             event.ignore()
             return
         for timer in self._timers:
@@ -202,47 +176,12 @@ class MainWindow(QMainWindow):
         self.record, self.finish = RecordPage(self.conductor.preferences), FinishPage()
         self.settings = PreferencesPage()
         self._connect()
-        self.study = label("", "muted", wrap=False)
-        self.stages = StageBar()
-        self.options = KeyButton(_("Preferences"), "Ctrl+,", kind="flat")
-        self.options.clicked.connect(self.show_preferences)
-        policy = self.options.sizePolicy()
-        policy.setRetainSizeWhenHidden(True)
-        self.options.setSizePolicy(policy)
-        self.trouble = Banner("bad", "", dismiss=_("Put away"))
-        self.trouble.dismissed.connect(self.trouble.hide)
-        self.trouble.hide()
-        self.leaving = Banner(
-            "doubtful",
-            _("The recording goes on without this window; open it again to see it. Close it?"),
-            _("Close the window"),
-            dismiss=_("Stay"),
-        )
-        self.leaving.acted.connect(self.leave)
-        self.leaving.dismissed.connect(self._stay)
-        self.leaving.hide()
-        self.waiting = self._waiting_line()
-        self.pages = QStackedWidget()
-        for page in (self.prepare, self.check, self.record, self.finish, self.settings):
-            self.pages.addWidget(page)
-        self.edge = QWidget()
-        top = QHBoxLayout(self.edge)
-        top.setContentsMargins(theme.px(24), theme.px(8), theme.px(24), theme.px(4))
-        top.addWidget(self.study, 1)
-        top.addWidget(self.stages)
-        top.addWidget(self.options, 1, Qt.AlignmentFlag.AlignRight)
-        body = QWidget()
-        column = QVBoxLayout(body)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(theme.px(4))
-        column.addWidget(self.edge)
-        for line in (self.trouble, self.leaving, self.waiting):
-            held = QHBoxLayout()
-            held.setContentsMargins(theme.px(24), 0, theme.px(24), 0)
-            held.addWidget(line)
-            column.addLayout(held)
-        column.addWidget(self.pages, 1)
-        self.setCentralWidget(body)
+        pages = (self.prepare, self.check, self.record, self.finish, self.settings)
+        self.body = WindowBody(pages)
+        self.body.preferences_wanted.connect(self.show_preferences)
+        self.body.leave_wanted.connect(self.leave)
+        self.body.stay_wanted.connect(self._stay)
+        self.setCentralWidget(self.body)
 
     def _connect(self) -> None:
         conductor = self.conductor
@@ -260,19 +199,6 @@ class MainWindow(QMainWindow):
         self.settings.chosen.connect(self.set_preferences)
         self.settings.left.connect(self._leave_preferences)
 
-    def _waiting_line(self) -> QWidget:
-        line = QWidget()
-        row = QHBoxLayout(line)
-        row.setContentsMargins(0, theme.px(4), 0, theme.px(4))
-        self.waiting_words = label("", "muted", wrap=False)
-        self.waiting_bar = QProgressBar()
-        self.waiting_bar.setTextVisible(False)
-        self.waiting_bar.setFixedHeight(theme.px(8))
-        row.addWidget(self.waiting_words)
-        row.addWidget(self.waiting_bar, 1)
-        line.hide()
-        return line
-
     def _rebuild(self) -> None:
         """Make everything anew in other words, colours or sizes."""
         preferences = self.conductor.preferences
@@ -280,6 +206,8 @@ class MainWindow(QMainWindow):
         theme.apply(preferences.theme, preferences.text_scale)
         for page in (self.prepare, self.check, self.record, self.finish):
             page.close()
+        if self.conductor.stage is Stage.PREPARE and self._view is not None:
+            self.conductor.keep_choices(self.prepare.preparation())
         old = self.takeCentralWidget()
         self._build()
         old.deleteLater()
@@ -287,11 +215,11 @@ class MainWindow(QMainWindow):
 
     def _turn_to(self, stage: Stage) -> None:
         page = (self.prepare, self.check, self.record, self.finish)[stage.value]
-        if self.pages.currentWidget() is self.settings and stage is Stage.PREPARE:
+        if self.body.pages.currentWidget() is self.settings and stage is Stage.PREPARE:
             return
         self._leave_anyway = False
-        self.stages.show_stage(stage)
-        self.pages.setCurrentWidget(page)
+        self.body.stages.show_stage(stage)
+        self.body.pages.setCurrentWidget(page)
         focused = self.focusWidget()
         if focused is None or not page.isAncestorOf(focused):
             # Enter goes on from wherever one is within a page.
@@ -299,25 +227,25 @@ class MainWindow(QMainWindow):
         self._show_edges()
 
     def _leave_preferences(self) -> None:
-        if self.pages.currentWidget() is self.settings:
-            self.pages.setCurrentIndex(self.conductor.stage.value)
-            self.stages.show_stage(self.conductor.stage)
+        if self.body.pages.currentWidget() is self.settings:
+            self.body.pages.setCurrentIndex(self.conductor.stage.value)
+            self.body.stages.show_stage(self.conductor.stage)
         self._show_edges()
 
     def _show_edges(self) -> None:
         """While it records, every line of the screen belongs to the recording."""
-        self.edge.setVisible(self.pages.currentWidget() is not self.record)
-        self.options.setVisible(self.pages.currentWidget() in (self.prepare, self.finish))
+        self.body.edge.setVisible(self.body.pages.currentWidget() is not self.record)
+        self.body.options.setVisible(self.body.pages.currentWidget() in (self.prepare, self.finish))
 
     def _stay(self) -> None:
         self._leave_anyway = False
-        self.leaving.hide()
+        self.body.leaving.hide()
         self.record.setFocus()
 
     # What moves.
 
     def _frame(self) -> None:
-        page = self.pages.currentWidget()
+        page = self.body.pages.currentWidget()
         if page is self.record:
             self.record.tick()
         elif page is self.check:
@@ -325,14 +253,12 @@ class MainWindow(QMainWindow):
 
     def _status(self) -> None:
         self.conductor.poll()
-        page = self.pages.currentWidget()
+        page = self.body.pages.currentWidget()
         if page is self.record:
             self.record.show_status()
         elif page is self.check:
             self.check.show_state()
-        since_s = self._busy_since_s
-        if since_s is not None and time.monotonic() - since_s >= _BUSY_SHOWN_AFTER_S:
-            self.waiting.show()
+        self.body.look_at_clock()
 
     def _scheme_changed(self) -> None:
         if self.conductor.preferences.theme == "system" and self.conductor.stage is not Stage.RECORD:

@@ -14,85 +14,31 @@ waits.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, replace
-from enum import Enum
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from acquire.recorder.launch import STALL_LIMIT_S, RecorderProcess
 from acquire.recorder.process import RecorderConfig
 from acquire.recordings.recovery import Recovery, recover
-from acquire.study import Study
 from acquire.viewer.feed import JournalFeed
 from acquire.viewer.finishing import Review, review, script_of_steps
 from acquire.viewer.link import Ended, RecorderLink
 from acquire.viewer.listening import Listening
 from acquire.viewer.preferences import Preferences, save_preferences
 from acquire.viewer.preparing import Preparation, StudyView, begin_recording, look_at_study
+from acquire.viewer.stages import Busy, Shown, Stage, facts_of, sentence_of
 from acquire.viewer.work import Work
 from protocols.errors import TrileadError
 from protocols.script import LoadedScript, PlannedStep, load_script, parse_script
 
-__all__ = ["Busy", "Conductor", "Shown", "Stage", "plan_of"]
+__all__ = ["Busy", "Conductor", "Shown", "Stage"]
 
 T = TypeVar("T")
 
 
-class Stage(Enum):
-    """Where one is on the way to a recording."""
-
-    PREPARE = 0
-    CHECK = 1
-    RECORD = 2
-    FINISH = 3
-
-
-class Busy(Enum):
-    """What is being waited for."""
-
-    NOTHING = "nothing"
-    READING = "the study is being read"
-    REACHING = "the board is being reached"
-    RELEASING = "the board is being let go of"
-    STARTING = "the recorder is being started"
-    REVIEWING = "the recording is being looked through"
-    RECOVERING = "a recording is being made of a journal"
-
-
 class _Closes(Protocol):
     def close(self) -> None: ...
-
-
-class Shown(Protocol):
-    """Whoever shows what a conductor does."""
-
-    def show_study(self, view: StudyView, *, anew: bool) -> None:
-        """Show what there is to choose from.
-
-        Args:
-            view: with what the choices begin with, as its ``default``.
-            anew: whether they begin now; else something of the study has changed, and what was typed meanwhile stays.
-        """
-
-    def show_check(self, listening: Listening, feed: JournalFeed, preparation: Preparation) -> None:
-        """Show a board that is listened to."""
-
-    def show_recording(
-        self, feed: JournalFeed, link: RecorderLink, plan: Sequence[PlannedStep], facts: Mapping[str, str]
-    ) -> None:
-        """Show a recording under way; ``plan`` may be empty where it is not known yet, and is then shown again."""
-
-    def show_review(self, reviewed: Review | None, ended: Ended, plan: Sequence[PlannedStep]) -> None:
-        """Show what came of a recording; ``reviewed`` is None where there is no file, or it could not be looked at."""
-
-    def show_busy(self, busy: Busy, share: float | None) -> None:
-        """Show what is being waited for, and how much of it is done, 0 to 1, where that is known."""
-
-    def show_trouble(self, sentence: str) -> None:
-        """Show what went wrong; "" where nothing is wrong any more."""
-
-    def show_recovered(self, recovery: Recovery) -> None:
-        """Show what came of a journal."""
 
 
 class Conductor:
@@ -262,6 +208,12 @@ class Conductor:
         self.preferences = preferences
         self._work.submit(lambda: save_preferences(self._study_path, preferences), failed=self._trouble)
 
+    def keep_choices(self, preparation: Preparation) -> None:
+        """Remember what was typed and chosen so far, as what the choices begin with when they are shown anew."""
+        self.preparation = preparation
+        if self._view is not None:
+            self._view = replace(self._view, default=preparation)
+
     def show_again(self) -> None:
         """Tell everything of the present stage once more, as to a window that was made anew."""
         if self.stage is Stage.PREPARE and self._view is not None:
@@ -312,7 +264,7 @@ class Conductor:
     def _prepare(self) -> None:
         self.stage = Stage.PREPARE
         if self._view is not None:
-            self._view = replace(self._view, default=self.preparation)
+            self.keep_choices(self.preparation)
             self._shown.show_study(self._view, anew=True)
         self.refresh()
 
@@ -343,7 +295,7 @@ class Conductor:
         self._wait_for(Busy.STARTING)
 
         def begin() -> tuple[RecorderProcess, RecorderConfig, LoadedScript]:
-            played = script if script is not None else load_script(_source(view.study, chosen.protocol))
+            played = script if script is not None else load_script(chosen.protocol)
             begun = begin_recording(
                 view.study,
                 chosen,
@@ -359,7 +311,7 @@ class Conductor:
             self._script = played
             # The session that was settled is the one that repeated steps belong to.
             self.preparation = replace(chosen, session=config.session)
-            self._follow(Path(config.journal), process, played.script.plan(), _facts(config))
+            self._follow(Path(config.journal), process, played.script.plan(), facts_of(asdict(config)))
 
         def failed(error: Exception) -> None:
             self._trouble(error)
@@ -452,40 +404,4 @@ class Conductor:
 
     def _trouble(self, error: Exception) -> None:
         self._wait_for(Busy.NOTHING)
-        self._shown.show_trouble(_sentence(error))
-
-
-def plan_of(view: StudyView, protocol: str) -> tuple[PlannedStep, ...]:
-    """The plan of a protocol that there is to choose; empty where it cannot be used."""
-    return next((choice.plan for choice in view.protocols if choice.source == protocol), ())
-
-
-def facts_of(header: Mapping[str, object]) -> dict[str, str]:
-    """What a window says about a recording, from a journal's header."""
-    names = {"subject": "subject", "session": "session", "run": "run", "operator": "operator"}
-    names |= {"protocol": "protocol_name", "board": "board"}
-    return {fact: str(header.get(name, "")) for fact, name in names.items()}
-
-
-def _facts(config: RecorderConfig) -> dict[str, str]:
-    return facts_of(
-        {
-            "subject": config.subject,
-            "session": config.session,
-            "run": config.run,
-            "operator": config.operator,
-            "protocol_name": config.protocol_name,
-            "board": config.board,
-        }
-    )
-
-
-def _source(study: Study, protocol: str) -> str | Path:
-    beside = study.path / protocol
-    return beside if protocol.endswith(".toml") and not Path(protocol).is_absolute() and beside.is_file() else protocol
-
-
-def _sentence(error: Exception) -> str:
-    if isinstance(error, TrileadError):
-        return str(error)
-    return f"Something unforeseen went wrong ({type(error).__name__}: {str(error)[:200]}); what is recorded is safe."
+        self._shown.show_trouble(sentence_of(error))

@@ -98,7 +98,7 @@ def opened(
 
 def reach(qtbot: QtBot, window: MainWindow, stage: Stage) -> None:
     def reached() -> None:
-        assert (window.conductor.stage, window.conductor.busy) == (stage, False), window.trouble.text
+        assert (window.conductor.stage, window.conductor.busy) == (stage, False), window.body.trouble.text
 
     qtbot.waitUntil(reached, timeout=LIMIT_MS)
 
@@ -293,7 +293,7 @@ def test_a_recorder_that_is_killed_leaves_a_journal_that_one_click_makes_whole(
         recover_buttons(window)[0].click()
         qtbot.waitUntil(lambda: len(study.recordings()) == 1, timeout=LIMIT_MS)
         qtbot.waitUntil(lambda: recover_buttons(window) == [], timeout=LIMIT_MS)
-        assert "whole again" in window.trouble.text
+        assert "whole again" in window.body.trouble.text
 
 
 def recover_buttons(window: MainWindow) -> list[QAbstractButton]:
@@ -328,9 +328,9 @@ def test_a_protocol_that_is_spoilt_after_it_was_chosen_stops_at_the_start_with_a
         qtbot.waitUntil(lambda: button(window.check, "Start").isEnabled(), timeout=LIMIT_MS)
         Path(script).write_text("[[steps]]\nactivity = 5", encoding="utf-8")
         press(window, Qt.Key.Key_Return)
-        qtbot.waitUntil(window.trouble.isVisible, timeout=LIMIT_MS)
+        qtbot.waitUntil(window.body.trouble.isVisible, timeout=LIMIT_MS)
         reach(qtbot, window, Stage.PREPARE)
-        assert "three.toml" in plain(window.trouble.text)
+        assert "three.toml" in plain(window.body.trouble.text)
         assert study.recordings() == []
         qtbot.waitUntil(lambda: not button(window.prepare, "Continue").isEnabled(), timeout=LIMIT_MS)
 
@@ -344,7 +344,7 @@ def test_a_study_that_is_removed_while_it_records_is_told_and_the_window_stays(
         reach(qtbot, window, Stage.FINISH)
         press(window, Qt.Key.Key_Return)
         reach(qtbot, window, Stage.PREPARE)
-        qtbot.waitUntil(lambda: "not a study folder" in plain(window.trouble.text), timeout=LIMIT_MS)
+        qtbot.waitUntil(lambda: "not a study folder" in plain(window.body.trouble.text), timeout=LIMIT_MS)
         assert window.isVisible()
 
 
@@ -353,8 +353,8 @@ def test_closing_while_it_records_asks_and_the_recording_goes_on(qtbot: QtBot, s
         start_recording(qtbot, window)
         window.close()
         assert window.isVisible()
-        assert window.leaving.isVisible()
-        window.leaving.button.click()
+        assert window.body.leaving.isVisible()
+        window.body.leaving.button.click()
         qtbot.waitUntil(lambda: not window.isVisible(), timeout=LIMIT_MS)
     wait_until(lambda: len(study.recordings()) == 1)
     with open_recording(study.recordings()[0]) as recording:
