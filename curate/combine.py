@@ -22,9 +22,9 @@ _PART_S = 60.0
 _MARGIN_S = 1.0
 _HALF_S = 0.08
 _FEWEST_AGREED = 8
-_BEAT_FIT = 0.5
+_BEAT_FIT = 0.45
 _SURE_FIT = 0.6
-_GREY_FIT = 0.3
+_GREY_FIT = 0.35
 _MAX_GREY = 0.25
 _FEWEST_BEATS = 5
 _MAX_RR_RATIO = 2.2
@@ -44,9 +44,9 @@ def settle(
 
     A record is taken a minute at a time. Of the beats that both detectors saw, the median shape in 8-30 Hz is taken in
     every lead; the leads' correlations with it are added up, each divided by its noise in the block, so that the sum is
-    1 where the usual beat stands (a matched filter). In a disputed block, beats are the peaks of this sum above one
-    half, and those beats that both detectors saw although they look different, as ectopic ones do. A block that was
-    rejected is taken back where these peaks stand clear of the rest: at most one peak in the grey between 0.3 and 0.6
+    1 where the usual beat stands (a matched filter). In a disputed block, beats are the peaks of this sum above 0.45,
+    and those beats that both detectors saw although they look different, as ectopic ones do. A block that was
+    rejected is taken back where these peaks stand clear of the rest: at most one peak in the grey between 0.35 and 0.6
     to four above, at least five of these, and the longest interval less than 2.2 times the shortest.
 
     Args:
@@ -62,24 +62,31 @@ def settle(
         The beats, rising, and which blocks are given up now. A minute with less than eight agreed beats is left as it
         was.
 
+    A minute without trusted beats is not searched, though its doubtful beats might have a shape in common: tried on the
+    motion of a body without a heart, that found ten beats a minute.
+
     The method is the matched filter of the textbooks; the limits are ours, see ``benchmarks.r_peaks``.
     """
     rejected = rejected.copy()
+    refractory = REFRACTORY_S * signal.rate_hz
     parts = max(1, round(rejected.size * block / (_PART_S * signal.rate_hz)))
     for blocks in np.array_split(np.arange(rejected.size), parts):
         open_blocks = blocks[disputed[blocks] | rejected[blocks]]
         here = (samples // block >= blocks[0]) & (samples // block <= blocks[-1]) if blocks.size else samples < 0
         if open_blocks.size == 0 or np.count_nonzero(agreed & here) < _FEWEST_AGREED:
             continue
-        fit, first = _fit(signal, samples[agreed & here], mask, blocks, block)
+        peaks, heights = _peaks(*_fit(signal, samples[agreed & here], mask, blocks, block), signal.rate_hz)
         for number in open_blocks:
-            found, rejected[number] = _search(
-                fit[number * block - first : (number + 1) * block - first], signal.rate_hz, was=bool(rejected[number])
-            )
+            there = peaks // block == number
+            found = peaks[there & (heights >= _BEAT_FIT)]
+            if rejected[number]:
+                rejected[number] = not _clear(found, heights[there])
+                found = found[:0] if rejected[number] else found
             inside = samples // block == number
+            # A beat on the border may stand in the block beside this one already.
+            found = found[~_near(found, samples[~inside], refractory)]
             kept = samples[inside & agreed]
-            found = found + number * block
-            lone = kept[~_near(kept, found, REFRACTORY_S * signal.rate_hz)]
+            lone = kept[~_near(kept, found, refractory)]
             agreed = np.concatenate([agreed[~inside], np.zeros(found.size, dtype=np.bool_), lone >= 0])
             samples = np.concatenate([samples[~inside], found, lone])
             order = np.argsort(samples, kind="stable")
@@ -123,23 +130,21 @@ def _noise(wave: NDArray[np.float64]) -> float:
     return power if power > 0 else float("inf")
 
 
-def _search(fit: NDArray[np.float64], rate_hz: float, *, was: bool) -> tuple[NDArray[np.int64], bool]:
-    """Beats of one block, and whether it is given up, which it only can be if it was before."""
+def _peaks(fit: NDArray[np.float64], first: int, rate_hz: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Where the fit peaks above the least that is looked at, as sample indices of the record, and how high."""
     from scipy import signal as dsp
 
     peaks, _ = dsp.find_peaks(fit, height=_GREY_FIT, distance=max(1, round(REFRACTORY_S * rate_hz)))
-    heights = fit[peaks]
-    beats = peaks[heights >= _BEAT_FIT].astype(np.int64)
-    if not was:
-        return beats, False
+    return peaks.astype(np.int64) + first, fit[peaks]
+
+
+def _clear(beats: NDArray[np.int64], heights: NDArray[np.float64]) -> bool:
+    """Whether a block's beats stand clear of all that is no beat, given the heights of all its peaks."""
     sure = np.count_nonzero(heights >= _SURE_FIT)
+    if sure < _FEWEST_BEATS or heights.size - sure > _MAX_GREY * sure:
+        return False
     intervals = np.diff(beats)
-    clear = (
-        sure >= _FEWEST_BEATS
-        and peaks.size - sure <= _MAX_GREY * sure
-        and intervals.max() < _MAX_RR_RATIO * intervals.min()
-    )
-    return (beats, False) if clear else (beats[:0], True)
+    return bool(intervals.max() < _MAX_RR_RATIO * intervals.min())
 
 
 def _near(beats: NDArray[np.int64], others: NDArray[np.int64], reach: float) -> NDArray[np.bool_]:

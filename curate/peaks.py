@@ -2,7 +2,7 @@
 
 Each lead is searched by sleepecg's detector, where there is something to search; the leads then vote, a lead's voice
 being as strong as its agreement with a second, unrelated detector; a beat is set on the extremum of the best lead
-nearby.
+nearby. Where the detectors or the leads disagree, the shape of the beats around that they agree on has the last word.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ _WEIGHT_BLOCK_S = 10.0
 _DOUBTED_AGREEMENT = 0.5
 _TRUSTED_AGREEMENT = 0.75
 _VOICE_POWER = 4
+_MAJORITY = 0.5
+_MINORITY = 1 / 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +71,8 @@ def find_r_peaks(signal: Signal, *, raw: Signal | None = None) -> Beats:
        so that one clean lead outvotes two noisy ones.
     5. A beat is moved to the extremum, in the lead's main direction, within 60 ms in the most prominent lead that was
        searchable there. Of two beats closer than 0.2 s the larger stays.
+    6. Blocks in which the detectors differ, or a sixth of the leads' weight was outvoted, and blocks rejected in step 3
+       are searched again by ``curate.combine.settle`` for the shape of the beats that both detectors saw nearby.
 
     Args:
         signal: cleaned; shape (n_samples, n_leads), at least 100 samples per second; any unit.
@@ -102,8 +106,10 @@ def find_r_peaks(signal: Signal, *, raw: Signal | None = None) -> Beats:
     block = max(1, round(_WEIGHT_BLOCK_S * rate_hz))
     agreement = _agreement(first, second, block=block, n_blocks=-(-signal.n_samples // block), rate_hz=rate_hz)
     hopeless = _hopeless(agreement)
-    candidates = _vote(first, mask, agreement**_VOICE_POWER, block, round(_SAME_BEAT_S * rate_hz))
+    candidates, outvoted = _vote(first, mask, agreement**_VOICE_POWER, block, round(_SAME_BEAT_S * rate_hz))
     candidates = candidates[~hopeless[candidates // block]]
+    disputed = agreement.max(axis=1, initial=0.0) < 1.0
+    disputed[outvoted // block] = True
     ranks = _by_prominence(signal, candidates, mask)
     samples = _refine(signal, candidates, mask, ranks, directions)
     samples, hopeless = settle(
@@ -111,7 +117,7 @@ def find_r_peaks(signal: Signal, *, raw: Signal | None = None) -> Beats:
         samples,
         agreed=_agreed(samples, first, second, agreement, block, rate_hz),
         mask=mask,
-        disputed=(agreement.max(axis=1, initial=0.0) < 1.0),
+        disputed=disputed,
         rejected=hopeless,
         block=block,
     )
@@ -183,7 +189,7 @@ def _vote(
     weights: NDArray[np.float64],
     block: int,
     same_beat: int,
-) -> NDArray[np.int64]:
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Join what the leads found into candidates, and keep those that carry half the weight that there was.
 
     Args:
@@ -194,12 +200,13 @@ def _vote(
         same_beat: how far apart two detections of one beat may lie.
 
     Returns:
-        Rising sample indices: the weighted mean of the detections of each beat.
+        Rising sample indices, the weighted mean of the detections of each beat; and of those outvoted that a sixth of
+        the weight was for.
     """
     samples = _join(found)
     leads = np.repeat(np.arange(len(found)), [beats.size for beats in found])
     if samples.size == 0:
-        return samples
+        return samples, samples
     order = np.argsort(samples, kind="stable")
     samples, leads = samples[order], leads[order]
     first = np.flatnonzero(np.diff(samples, prepend=samples[0] - same_beat - 1) > same_beat)
@@ -213,8 +220,8 @@ def _vote(
     centre = np.bincount(group, weights=samples * voice) / np.bincount(group, weights=voice)
     at: NDArray[np.int64] = np.round(centre).astype(np.int64)
     possible = np.where(mask[at], weights[at // block] + 1e-9, 0.0)
-    kept: NDArray[np.bool_] = seen.sum(axis=1) >= 0.5 * np.maximum(possible.sum(axis=1), 1e-12)
-    return at[kept]
+    share = seen.sum(axis=1) / np.maximum(possible.sum(axis=1), 1e-12)
+    return at[share >= _MAJORITY], at[(share < _MAJORITY) & (share >= _MINORITY)]
 
 
 def _by_prominence(signal: Signal, beats: NDArray[np.int64], mask: NDArray[np.bool_]) -> list[int]:

@@ -61,7 +61,7 @@ class LeadColumn(QScrollArea):
             self._column.removeWidget(card)
             card.deleteLater()
         for card, lead in zip(self._cards, leads, strict=True):
-            card.show_lead({"lead": lead.get("lead", "")} if silent else lead, word=_("no samples") if silent else "")
+            card.show_lead(lead, silent=silent)
         worst = next((card for level in ("bad", "doubtful") for card in self._cards if card.level == level), None)
         if worst is not self._worst:
             self._worst = worst
@@ -92,8 +92,9 @@ class _LeadCard(QFrame):
         column.addWidget(self._words)
         column.addStretch(1)
 
-    def show_lead(self, lead: Mapping[str, Any], *, word: str = "") -> None:
-        """Show a lead's state, or another word in its place."""
+    def show_lead(self, lead: Mapping[str, Any], *, silent: bool) -> None:
+        if silent:
+            lead = {"lead": lead.get("lead", ""), "words": _("no samples")}
         judgement = str(lead.get("judgement", ""))
         level = judgement if judgement in _LEVELS else "skipped"
         self.level = level
@@ -101,7 +102,8 @@ class _LeadCard(QFrame):
         beats = lead.get("heart_rate_bpm")
         rate = _("{n} /min").format(n=round(beats)) if isinstance(beats, int | float) else ""
         restyle(self, "card" if level in ("good", "skipped") else f"banner-{level}")
-        self._badge.show_state(_("{lead}: {judgement}").format(lead=name, judgement=word or state_word(level)), level)
+        judged = _("{lead}: {judgement}").format(lead=name, judgement=state_word(level))
+        self._badge.show_state(name if silent else judged, level)
         self._rate.setText(rate)
         # A good lead's words only repeat its heart rate.
         self._words.setText("" if level == "good" else words)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_ecg import made_ecg
 
@@ -75,6 +75,43 @@ def test_simulated_people_are_found(activity: str, wanted: float) -> None:
         false += result.false_positives
     assert found / (found + missed) >= wanted
     assert found / (found + false) >= wanted
+
+
+def in_noise(lead: np.ndarray, truth: np.ndarray, times: float, seed: int = 5) -> np.ndarray:
+    """Bursts of a slow random walk, as high as many beats, that come as often as steps do."""
+    random = np.random.default_rng(seed)
+    bumps = np.zeros(lead.size)
+    for at in range(200, lead.size - 200, 95):
+        width = random.uniform(8, 16)
+        bumps += random.choice([-1, 1]) * np.exp(-0.5 * ((np.arange(lead.size) - at) / width) ** 2)
+    return lead + times * bumps
+
+
+def test_steps_higher_than_the_beats_are_no_beats_where_some_of_the_record_is_quiet() -> None:
+    lead, truth = made_ecg(seconds=60)
+    lead[6000:12500] = in_noise(lead, truth, 1.5)[6000:12500]
+    result = score(truth, beats_of(record(lead)))
+    assert result.sensitivity > 0.98
+    assert result.precision > 0.98
+
+
+def test_an_ectopic_beat_that_both_detectors_see_is_kept_beside_a_disputed_one() -> None:
+    lead, truth = made_ecg(seconds=60)
+    ectopic = truth[30]
+    lead[ectopic - 40 : ectopic + 40] = -1.5 * np.exp(-0.5 * (np.arange(-40, 40) / 12.0) ** 2)
+    random = np.random.default_rng(2)
+    lead[ectopic + 60 : ectopic + 150] += 0.5 * random.standard_normal(90)
+    found = beats_of(record(lead)).samples
+    assert np.abs(found - ectopic).min() < 0.1 * RATE_HZ
+
+
+def test_noise_behind_a_good_stretch_holds_no_beats() -> None:
+    lead, _ = made_ecg(seconds=120)
+    half = lead.size // 2
+    lead[half:] = np.random.default_rng(4).standard_normal(lead.size - half)
+    beats = beats_of(record(lead))
+    assert not (beats.samples > half + RATE_HZ).any()
+    assert any(stop == lead.size for _, stop in beats.rejected)
 
 
 @pytest.mark.parametrize("rate_bpm", [195, 205, 230])
@@ -181,6 +218,7 @@ def test_noise_is_searched_in_bounded_time(monkeypatch: pytest.MonkeyPatch) -> N
     assert 0 < longest <= 200 * RATE_HZ
 
 
+@settings(deadline=None)  # the first example imports NeuroKit
 @given(seed=st.integers(min_value=0, max_value=2**32 - 1), rate_bpm=st.integers(min_value=45, max_value=170))
 def test_beats_rise_and_keep_the_refractory_time(seed: int, rate_bpm: int) -> None:
     lead, _ = made_ecg(seconds=20, rate_bpm=rate_bpm, noise_mv=0.15, seed=seed)
@@ -215,6 +253,16 @@ def test_pairing_takes_as_many_pairs_as_there_can_be() -> None:
     # Nearest first would pair 100 with 110 and leave both others alone.
     pairs = pair_beats(np.array([100, 145]), np.array([60, 110]), rate_hz=360.0)
     assert pairs.tolist() == [[0, 0], [1, 1]]
+
+
+def test_a_constant_delay_costs_no_jf_and_scatter_does() -> None:
+    reference = np.arange(1000, 9000, 250)
+    assert compare_beats(reference, reference + 5, rate_hz=250.0).jf == 1.0
+    early_and_late = reference + np.where(np.arange(reference.size) % 2, 5, -5)
+    found = compare_beats(reference, early_and_late, rate_hz=250.0)
+    assert found.scatter_s == pytest.approx(0.02)
+    assert found.jf == pytest.approx(1 / 3)
+    assert compare_beats(reference, reference[:0], rate_hz=250.0).jf == 0.0
 
 
 def test_without_beats_the_figures_are_not_numbers() -> None:
