@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from curate.errors import CleaningError, RateTooLow
+from curate.filters import BAND_HZ, NOTCH_Q, ORDER, check_parameters, sections
 from curate.signal import Signal, runs_of
 
 if TYPE_CHECKING:
@@ -14,17 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["BAND_HZ", "SETTLE_S", "clean"]
 
-BAND_HZ = (0.5, 40.0)
-"""Monitoring band; AHA 2007 (doi:10.1161/CIRCULATIONAHA.106.180200) accepts 0.5 Hz where ST levels are not measured."""
-
 SETTLE_S = 2.0
 """Seconds not trusted at each end of a run. By then what a cut changes is below 5 % of the wave it cut, at the worst
 phase and frequency; half of it would leave 17 %, one second more 1.5 %."""
-
-_ORDER = 4
-_NOTCH_Q = 30.0
-_ENOUGH_DB = 40.0
-_MAINS_HZ = (50.0, 60.0)
 
 
 def clean(
@@ -60,8 +52,8 @@ def clean(
     The band follows AHA 2007 (doi:10.1161/CIRCULATIONAHA.106.180200); order, notch width and settling time are ours.
     """
     low_hz, high_hz = band_hz
-    _check(signal.rate_hz, mains_hz, low_hz, high_hz, settle_s)
-    sos, notches_hz = _sections(signal.rate_hz, mains_hz, low_hz, high_hz)
+    check_parameters(signal.rate_hz, mains_hz, low_hz, high_hz, settle_s)
+    sos, notches_hz = sections(signal.rate_hz, mains_hz, low_hz, high_hz)
 
     settle = int(np.ceil(settle_s * signal.rate_hz))
     shortest = max(2 * settle, _edge_samples(signal.rate_hz, low_hz))
@@ -79,46 +71,15 @@ def clean(
         "name": "clean",
         "filter": "Butterworth band-pass and notches, forward and backward",
         "band_hz": [float(low_hz), float(high_hz)],
-        "order": _ORDER,
+        "order": ORDER,
         "mains_hz": float(mains_hz),
         "notches_hz": notches_hz,
-        "notch_q": _NOTCH_Q,
+        "notch_q": NOTCH_Q,
         "settle_s": float(settle_s),
         "rate_hz": float(signal.rate_hz),
         "samples_in_runs_too_short": left_out,
     }
     return signal.then(step, values=values, trusted=trusted)
-
-
-def _check(rate_hz: float, mains_hz: float, low_hz: float, high_hz: float, settle_s: float) -> None:
-    if mains_hz not in _MAINS_HZ:
-        raise CleaningError(
-            f"mains_hz is {mains_hz!r}; it must be 50 or 60, as study.toml says for where it was recorded."
-        )
-    if not 0 < low_hz < high_hz < np.inf:
-        raise CleaningError(f"band_hz is ({low_hz:g}, {high_hz:g}); it must be two rising frequencies above 0.")
-    if high_hz >= rate_hz / 2:
-        raise RateTooLow(rate_hz=rate_hz, corner_hz=high_hz)
-    if not 0 <= settle_s < np.inf:
-        raise CleaningError(f"settle_s is {settle_s:g}; it must be 0 s or more.")
-
-
-def _sections(
-    rate_hz: float, mains_hz: float, low_hz: float, high_hz: float
-) -> tuple[NDArray[np.float64], list[float]]:
-    from scipy import signal as dsp
-
-    band = dsp.butter(_ORDER, (low_hz, high_hz), btype="bandpass", fs=rate_hz, output="sos")
-    # A notch needs room for its skirt below half the rate.
-    harmonics_hz = np.arange(mains_hz, rate_hz / 2 * 0.98, mains_hz)
-    if harmonics_hz.size == 0:
-        return band, []
-    _, response = dsp.freqz_sos(band, worN=harmonics_hz, fs=rate_hz)
-    # Twice through: the attenuation in dB doubles.
-    too_loud = -40.0 * np.log10(np.maximum(np.abs(response), 1e-12)) < _ENOUGH_DB
-    notches_hz = [float(hz) for hz in harmonics_hz[too_loud]]
-    notches = [dsp.tf2sos(*dsp.iirnotch(hz, _NOTCH_Q, fs=rate_hz)) for hz in notches_hz]
-    return np.concatenate([*notches, band]), notches_hz
 
 
 def _edge_samples(rate_hz: float, low_hz: float) -> int:

@@ -43,10 +43,12 @@ class FinishPage(QWidget):
     repeat_wanted = Signal(object)
     next_subject = Signal()
     same_subject = Signal()
+    recover_wanted = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._recording: Path | None = None
+        self._orphan: Path | None = None
         self._can_repeat = False
         self._verdict = Banner("good", "")
         self._facts = label("", "muted")
@@ -68,7 +70,7 @@ class FinishPage(QWidget):
             ended: how it ended.
             plan: what was planned; steps can be repeated only where that is known.
         """
-        self._recording = ended.recording
+        self._recording, self._orphan = ended.recording, ended.orphan
         self._can_repeat = bool(plan) and review is not None
         self._show_verdict(review, ended)
         self._cards.setVisible(review is not None)
@@ -130,6 +132,7 @@ class FinishPage(QWidget):
         self._repeat.clicked.connect(self._repeat_ticked)
         self._same.clicked.connect(self._accept_same)
         self._next.clicked.connect(self._accept_next)
+        self._verdict.acted.connect(lambda: self.recover_wanted.emit(self._orphan))
         enter_goes_on(self, self._next)
         for key, button in (("R", self._repeat), ("S", self._same)):
             shortcut = QShortcut(QKeySequence(key), self)
@@ -171,10 +174,8 @@ class FinishPage(QWidget):
             said = (words, *review.words) if review.verdict != "good" or not review.words else review.words
             self._verdict.show_message(review.verdict, " ".join(said))
         elif ended.orphan is not None:
-            words = _(
-                "The recorder ended before it could finish. What it recorded is safe: recover it on the first page."
-            )
-            self._verdict.show_message("bad", f"{words} {ended.error}".strip())
+            words = _("The recorder ended before it could finish. What it recorded is safe.")
+            self._verdict.show_message("bad", f"{words} {ended.error}".strip(), _("Recover it now"))
         elif ended.recording is not None:
             words = _("The recording is kept in {name}, but could not be looked through.")
             self._verdict.show_message("doubtful", f"{words.format(name=ended.recording.name)} {ended.error}".strip())

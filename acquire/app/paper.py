@@ -25,6 +25,8 @@ _THINNEST_SQUARE_PX = 3.0
 _FADED_AS_THIN_PX = 7.0
 _BASE_SHARE = 0.64
 """Where a lead's zero lies in its row: a little below the middle, since most of an ECG points upwards."""
+_OVER_SHARE, _UNDER_SHARE = 0.32, 0.15
+"""How much of its neighbours' rows a lead may use: R waves are narrow, and hide little."""
 _CALIBRATION_S = 0.2
 _TICKS_S = (0.5, 1.0, 2.0, 5.0, 10.0)
 
@@ -38,12 +40,16 @@ class Row:
         top: upper edge.
         bottom: lower edge.
         base: where zero lies.
+        ceiling: how far up its signal may go, which is some way into its neighbour's row, as on paper.
+        floor: how far down.
     """
 
     lead: str
     top: float
     bottom: float
     base: float
+    ceiling: float
+    floor: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +142,16 @@ class Sheet:
         for place, lead in enumerate(self.leads):
             top = first + place * height
             base = origin + round((top + _BASE_SHARE * height - origin) / step) * step
-            rows.append(Row(lead=lead, top=self.snap(top), bottom=self.snap(top + height), base=self.snap(base)))
+            rows.append(
+                Row(
+                    lead=lead,
+                    top=self.snap(top),
+                    bottom=self.snap(top + height),
+                    base=self.snap(base),
+                    ceiling=self.snap(max(self.top, top - _OVER_SHARE * height)),
+                    floor=self.snap(min(self.bottom, top + (1 + _UNDER_SHARE) * height)),
+                )
+            )
         return tuple(rows)
 
     def ticks(self) -> tuple[tuple[float, str], ...]:

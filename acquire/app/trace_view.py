@@ -254,7 +254,7 @@ class TraceView(QWidget):
             y = row.base - signal * sheet.px_per_unit
             # Beyond any screen a painter's arithmetic overflows.
             np.clip(y, row.top - _FAR_PX, row.bottom + _FAR_PX, out=y)
-            above, below = (tuple(excursions(x, out, apart=apart)) for out in (y < row.top, y > row.bottom))
+            above, below = (tuple(excursions(x, out, apart=apart)) for out in (y < row.ceiling, y > row.floor))
             lines.append(make_line(x, y, above, below))
         return Frame(
             sheet=sheet,

@@ -194,6 +194,7 @@ class MainWindow(QMainWindow):
         self.check.again_wanted.connect(conductor.again)
         self.record.preferences_changed.connect(conductor.keep_preferences)
         self.finish.repeat_wanted.connect(conductor.repeat)
+        self.finish.recover_wanted.connect(conductor.recover)
         self.finish.next_subject.connect(conductor.next_subject)
         self.finish.same_subject.connect(conductor.same_subject)
         self.settings.chosen.connect(self.set_preferences)

@@ -102,7 +102,7 @@ class WindowBody(QWidget):
         for line in (self.trouble, self.leaving, self._waiting):
             line.hide()
             held = QHBoxLayout()
-            held.setContentsMargins(theme.px(24), 0, theme.px(24), 0)
+            held.setContentsMargins(theme.px(24), theme.px(6), theme.px(24), 0)
             held.addWidget(line)
             column.addLayout(held)
         column.addWidget(self.pages, 1)

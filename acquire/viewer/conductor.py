@@ -142,6 +142,9 @@ class Conductor:
         def done(recovery: Recovery) -> None:
             self._wait_for(Busy.NOTHING)
             self._shown.show_recovered(recovery)
+            if self.stage is Stage.FINISH:
+                self._ended = Ended(summary=recovery.summary, recording=recovery.path, error="", orphan=None)
+                self._finish(self._ended)
             self.refresh()
 
         self._work.submit(lambda: recover(view.study, journal), done=done, failed=self._trouble)
@@ -389,7 +392,12 @@ class Conductor:
             self._wait_for(Busy.NOTHING)
             then()
 
-        self._work.submit(close, done=done, failed=self._trouble)
+        def failed(error: Exception) -> None:
+            # What could not be closed is no reason to stay.
+            self._trouble(error)
+            then()
+
+        self._work.submit(close, done=done, failed=failed)
 
     def _take_held(self) -> list[_Closes]:
         held = (self._link, self._process, self.feed, self._listening)

@@ -75,6 +75,8 @@ def judge(
         _skips(len(skipped)),
     ]
     verdicts = {verdict for verdict, _ in found}
+    # What is good comes last: whoever reads only the beginning shall have read the rest.
+    found.sort(key=lambda one: one[0] == "good")
     return Judged(
         verdict="bad" if "bad" in verdicts else "doubtful" if "doubtful" in verdicts else "good",
         words=tuple(words for _, words in found if words),

@@ -98,9 +98,9 @@ def test_steps_higher_than_the_beats_are_no_beats_where_some_of_the_record_is_qu
 def test_an_ectopic_beat_that_both_detectors_see_is_kept_beside_a_disputed_one() -> None:
     lead, truth = made_ecg(seconds=60)
     ectopic = truth[30]
-    lead[ectopic - 40 : ectopic + 40] = -1.5 * np.exp(-0.5 * (np.arange(-40, 40) / 12.0) ** 2)
+    lead[ectopic - 40 : ectopic + 40] = 1.5 * np.exp(-0.5 * (np.arange(-40, 40) / 10.0) ** 2)
     random = np.random.default_rng(2)
-    lead[ectopic + 60 : ectopic + 150] += 0.5 * random.standard_normal(90)
+    lead[ectopic + 450 : ectopic + 600] += 0.4 * random.standard_normal(150)
     found = beats_of(record(lead)).samples
     assert np.abs(found - ectopic).min() < 0.1 * RATE_HZ
 

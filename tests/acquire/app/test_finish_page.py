@@ -275,7 +275,9 @@ def test_a_recorder_that_died_leads_to_recovery(qtbot: QtBot) -> None:
     page.begin(None, ended(None, error="The recorder was killed.", orphan="x.journal"), ())
     (verdict,) = page.findChildren(Banner)
     assert verdict.level == "bad"
-    assert "recover it on the first page" in verdict.text
+    with qtbot.waitSignal(page.recover_wanted) as wanted:
+        verdict.button.click()
+    assert wanted.args == [Path("x.journal")]
     assert "The recorder was killed." in verdict.text
     assert button(page, "Return").text() == "Next subject"
     assert not button(page, "R").isVisibleTo(page)

@@ -36,6 +36,7 @@ from waiting import wait_until
 from acquire.app.window import MainWindow
 from acquire.emulators import CytonDouble, PseudoTerminal, known_index
 from acquire.recorder.child import child_environment
+from acquire.recorder.launch import prepare, start_recorder
 from acquire.recordings.recording import open_recording
 from acquire.study import Study
 from acquire.viewer.conductor import Stage
@@ -287,13 +288,31 @@ def test_a_recorder_that_is_killed_leaves_a_journal_that_one_click_makes_whole(
         qtbot.waitUntil(lambda: samples(window) > 500, timeout=LIMIT_MS)
         os.kill(recorder_pid(study), signal.SIGKILL)
         reach(qtbot, window, Stage.FINISH)
-        press(window, Qt.Key.Key_Return)
-        reach(qtbot, window, Stage.PREPARE)
+        button(window.finish, "Recover").click()
+        qtbot.waitUntil(lambda: "Sit still." in plan_words(window), timeout=LIMIT_MS)
+        reach(qtbot, window, Stage.FINISH)
+        assert len(study.recordings()) == 1
+
+
+def plan_words(window: MainWindow) -> str:
+    tables = window.finish.findChildren(QAbstractItemView)
+    models = [table.model() for table in tables if table.model() is not None]
+    cells = [model.index(row, column) for model in models for row in range(model.rowCount()) for column in range(3)]
+    return " ".join(str(cell.data()) for cell in cells)
+
+
+def test_an_orphan_of_an_earlier_day_is_recovered_on_the_first_page(qtbot: QtBot, study: Study, script: str) -> None:
+    recorder = start_recorder(prepare(study, subject="S02", board="sim:", protocol=script))
+    wait_until(lambda: (status := recorder.status()) is not None and status.n_samples > 200)
+    recorder.process.kill()
+    recorder.wait(30)
+    recorder.close()
+    with opened(qtbot, study, protocol=script) as window:
         qtbot.waitUntil(lambda: len(recover_buttons(window)) == 1, timeout=LIMIT_MS)
         recover_buttons(window)[0].click()
-        qtbot.waitUntil(lambda: len(study.recordings()) == 1, timeout=LIMIT_MS)
+        qtbot.waitUntil(lambda: "whole again" in window.body.trouble.text, timeout=LIMIT_MS)
         qtbot.waitUntil(lambda: recover_buttons(window) == [], timeout=LIMIT_MS)
-        assert "whole again" in window.body.trouble.text
+        assert [path.stem for path in study.recordings()] == ["sub-S02_ses-01_run-01"]
 
 
 def recover_buttons(window: MainWindow) -> list[QAbstractButton]:
