@@ -216,9 +216,9 @@ def _or_unusable(grade: Callable[[], str]) -> int:
 
 
 def _show_agreement(calibration: Rows, test: Rows | None) -> None:
-    table = Table(title="Agreement with the annotators: weighted kappa, test half (5 people)", title_justify="left")
+    table = Table(title="Agreement with the annotators: weighted kappa", title_justify="left")
     table.add_column("graded by", no_wrap=True)
-    for name in ("unusable beyond", "good from", "calibration", "test", "test, quadratic"):
+    for name in ("lost beyond", "good from", "fitted half", "test half", "quadratic"):
         table.add_column(name, justify="right")
 
     def row(name: str, given: Callable[[Rows], Ints], limits: tuple[str, str] = ("", "")) -> tuple[float, list[str]]:

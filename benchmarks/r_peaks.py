@@ -81,31 +81,19 @@ def _compare(
 ) -> list[str]:
     """Print the lines of one case, and tell where ours lags behind."""
     f1: dict[str, float] = {}
-    searched: dict[str, float] = {}
     for detector, find in detectors.items():
-        found = [find(case) for case in cases]
-        total = _total(compare_beats(c.truth, _inside(f.beats, c), rate_hz=c.raw.rate_hz) for c, f in zip(cases, found))
-        # Judged on the stretches that ours searched, whoever is judged.
+        pairs = [(case, find(case)) for case in cases]
+        total = _total(_score(case, found.beats) for case, found in pairs)
         f1[detector] = 100 * total.f1
-        lost = sum(int(np.diff(f.reported, axis=1).sum()) for f in found) / sum(c.raw.n_samples for c in cases)
-        kept = _total(
-            compare_beats(
-                _outside(c.truth, f.reported), _outside(_inside(f.beats, c), f.reported), rate_hz=c.raw.rate_hz
-            )
-            for c, f in zip(cases, found)
-        )
-        searched[detector] = 100 * kept.f1
+        shares = [f"{100 * share:.2f}" for share in (total.sensitivity, total.precision, total.f1, total.jf)]
+        if detector in OURS:
+            n_samples = sum(case.raw.n_samples for case in cases)
+            reported = sum(int(np.diff(found.reported, axis=1).sum()) for _, found in pairs)
+            searched = _total(_score(case, found.beats, without=found.reported) for case, found in pairs)
+            shares += [f"{reported / n_samples:.1%}", f"{100 * searched.f1:.2f}"]
+        first = len(f1) == 1
         beats = total.true_positives + total.false_negatives
-        shares = (f"{100 * share:.2f}" for share in (total.sensitivity, total.precision, total.f1, total.jf))
-        ours = detector in OURS
-        table.add_row(
-            name if detector == next(iter(detectors)) else "",
-            str(beats) if detector == next(iter(detectors)) else "",
-            detector,
-            *shares,
-            f"{lost:.1%}" if ours else "",
-            f"{searched[detector]:.2f}" if ours else "",
-        )
+        table.add_row(name if first else "", str(beats) if first else "", detector, *shares)
     table.add_section()
     others = {detector: share for detector, share in f1.items() if detector not in OURS}
     if not others:
@@ -167,7 +155,7 @@ def _alone(find: Callable[[NDArray[np.float64], BeatCase], object]) -> Callable[
 
 
 def _sleepecg(values: NDArray[np.float64], case: BeatCase) -> object:
-    from sleepecg import detect_heartbeats
+    from sleepecg.heartbeats import detect_heartbeats
 
     return detect_heartbeats(values, case.raw.rate_hz)
 
@@ -206,11 +194,18 @@ def _inside(beats: Beats, case: BeatCase) -> Beats:
     return beats
 
 
+def _score(case: BeatCase, found: Beats, *, without: Ranges | None = None) -> BeatScore:
+    """Compare with the truth, in all of the record or outside of some ranges."""
+    ranges = np.zeros((0, 2), dtype=np.int64) if without is None else without
+    return compare_beats(_outside(case.truth, ranges), _outside(_inside(found, case), ranges), rate_hz=case.raw.rate_hz)
+
+
 def _outside(beats: Beats, ranges: Ranges) -> Beats:
     if not len(ranges):
         return beats
     place = np.searchsorted(ranges[:, 0], beats, side="right") - 1
-    return beats[(place < 0) | (beats >= ranges[place, 1])]
+    kept: NDArray[np.bool_] = (place < 0) | (beats >= ranges[place, 1])
+    return beats[kept]
 
 
 def _total(scores: Iterator[BeatScore]) -> BeatScore:

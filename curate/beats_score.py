@@ -85,13 +85,16 @@ def compare_beats(
         SignalError: indices do not rise, or the rate or the tolerance makes no sense.
     """
     pairs = pair_beats(reference, found, rate_hz=rate_hz, tolerance_s=tolerance_s)
+    none = float("nan")
     difference = np.asarray(found)[pairs[:, 1]] - np.asarray(reference)[pairs[:, 0]]
     return BeatScore(
         true_positives=len(pairs),
         false_negatives=len(reference) - len(pairs),
         false_positives=len(found) - len(pairs),
         median_jitter_s=float(np.median(np.abs(difference))) / rate_hz if len(pairs) else float("nan"),
-        scatter_s=float(np.median(np.abs(difference - np.median(difference)))) / rate_hz if len(pairs) else float("nan"),
+        scatter_s=float(np.median(np.abs(difference - np.median(difference)))) / rate_hz
+        if len(pairs)
+        else float("nan"),
     )
 
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["LIVE_SETTLE_S", "LiveCleaner", "clean_causal"]
 
 LIVE_SETTLE_S = 3.0
-"""Seconds not trusted behind the start of a run: by then a step of the height of a wave has fallen below 2 % of it; half
-a second less would leave 5 %."""
+"""Seconds not trusted behind the start of a run: by then a step as high as a wave has fallen below 2 % of it; half a
+second less would leave 5 %."""
 
 _DELAY_AT_HZ = 10.0
 

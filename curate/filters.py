@@ -44,9 +44,7 @@ def check_parameters(rate_hz: float, mains_hz: float, low_hz: float, high_hz: fl
         raise CleaningError(f"settle_s is {settle_s:g}; it must be 0 s or more.")
 
 
-def sections(
-    rate_hz: float, mains_hz: float, low_hz: float, high_hz: float
-) -> tuple[NDArray[np.float64], list[float]]:
+def sections(rate_hz: float, mains_hz: float, low_hz: float, high_hz: float) -> tuple[NDArray[np.float64], list[float]]:
     """Make the filters: notches at the mains and its harmonics, then the band-pass.
 
     A harmonic is notched where the band-pass alone, run twice, would leave it less than 40 dB down.
@@ -73,5 +71,3 @@ def sections(
     notches_hz = [float(hz) for hz in harmonics_hz[too_loud]]
     notches = [dsp.tf2sos(*dsp.iirnotch(hz, NOTCH_Q, fs=rate_hz)) for hz in notches_hz]
     return np.concatenate([*notches, band]), notches_hz
-
-

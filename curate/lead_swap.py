@@ -74,8 +74,8 @@ def suspect_lead_swap(cleaned: Signal, beats: Beats) -> LeadSwap:
         beats: found in ``cleaned``.
 
     Returns:
-        ``UNKNOWN`` with the reason where a lead is lacking, less than ten slow beats are whole, or P is below 3 % of the
-        QRS.
+        ``UNKNOWN`` with the reason where a lead is lacking, less than ten slow beats are whole, or P is below 3 % of
+        the QRS.
 
     The signs are those of Batchvarov, Malik and Camm 2007 (doi:10.1093/europace/eum198), and for LA/LL of Abdollah and
     Milliken 1997 (American Journal of Cardiology 80:1247); the margin is ours. Neither can be certain: dextrocardia
@@ -141,9 +141,7 @@ def _usual_beat(
     return np.median(shapes, axis=0), len(shapes)
 
 
-def _wave(
-    shape: NDArray[np.float64], at_s: NDArray[np.float64], within_s: tuple[float, float]
-) -> NDArray[np.float64]:
+def _wave(shape: NDArray[np.float64], at_s: NDArray[np.float64], within_s: tuple[float, float]) -> NDArray[np.float64]:
     """Heights of the largest wave of a stretch in the three leads, over a line between the stretch's ends."""
     part = shape[(at_s >= within_s[0]) & (at_s <= within_s[1])]
     part = part - np.linspace(part[0], part[-1], len(part))

@@ -70,8 +70,9 @@ def delineate(cleaned: Signal, beats: Beats, quality: Quality, *, lead: str) -> 
         SignalError: the signal has no such lead, or ``quality`` is of other leads.
 
     The method is the discrete wavelet transform after Martínez et al. 2004 (doi:10.1109/TBME.2003.821031) as NeuroKit
-    has it (Makowski et al. 2021, doi:10.3758/s13428-020-01516-y), in pieces of 200 beats. It takes some seconds per hour
-    and lead; the corpus does without. Cleaning at 0.5 Hz moves the ends of T a little: measure ST levels elsewhere.
+    has it (Makowski et al. 2021, doi:10.3758/s13428-020-01516-y), in pieces of 200 beats. It takes about twenty
+    seconds per hour and lead; the corpus does without. Cleaning at 0.5 Hz moves the ends of T a little: measure ST
+    levels elsewhere.
     """
     if lead not in cleaned.leads or quality.leads != cleaned.leads:
         raise SignalError(
@@ -79,22 +80,71 @@ def delineate(cleaned: Signal, beats: Beats, quality: Quality, *, lead: str) -> 
             f"{', '.join(quality.leads)}; give both of the same record, and one of its leads."
         )
     column = cleaned.leads.index(lead)
-    stretches = _clean_stretches(cleaned, quality, column)
     found, rows, searched = [], [], []
-    for start, stop in stretches:
+    for start, stop in _clean_stretches(cleaned, quality, column):
         peaks = beats.samples[(beats.samples >= start) & (beats.samples < stop)]
         if peaks.size < _FEWEST_BEATS:
             continue
         searched.append((start, stop))
-        values = cleaned.values[start:stop, column] * beats.polarity
         found.append(peaks[1:-1])
-        rows.append(_bounds(values, peaks - start, cleaned.rate_hz) + np.int64(start))
-    bounds = np.concatenate(rows) if rows else np.zeros((0, len(WAVE_BOUNDS)), dtype=np.int64)
-    first_of = np.repeat([start for start, _ in searched], [len(row) for row in rows]) if rows else np.zeros(0)
-    bounds[bounds == first_of[:, None] - 1] = -1
+        rows.append(_bounds(cleaned.values[start:stop, column], peaks - start, cleaned.rate_hz, start))
     return Waves(
         lead=lead,
         beats=np.concatenate(found) if found else np.zeros(0, dtype=np.int64),
-        bounds=bounds,
+        bounds=np.concatenate(rows) if rows else np.zeros((0, len(WAVE_BOUNDS)), dtype=np.int64),
         stretches=np.array(searched, dtype=np.int64).reshape(-1, 2),
     )
+
+
+def _clean_stretches(cleaned: Signal, quality: Quality, column: int) -> list[tuple[int, int]]:
+    good = np.zeros(cleaned.n_samples, dtype=np.bool_)
+    bad = np.zeros(cleaned.n_samples, dtype=np.bool_)
+    for start, stop, grade in zip(quality.starts, quality.stops, quality.grades[:, column], strict=True):
+        # The last window may reach back into one of another grade.
+        (good if grade == Grade.GOOD else bad)[start:stop] = True
+    runs = runs_of(good & ~bad & cleaned.reliable[:, column])
+    return [(int(start), int(stop)) for start, stop in runs if stop - start >= _SHORTEST_S * cleaned.rate_hz]
+
+
+def _bounds(values: NDArray[np.float64], peaks: NDArray[np.int64], rate_hz: float, start: int) -> NDArray[np.int64]:
+    """Bounds of all beats of a stretch but the two at its ends, as sample indices of the record that it begins in."""
+    # It expects R to point up.
+    upright = values if np.median(values[peaks]) >= np.median(values) else -values
+    table = np.full((peaks.size, len(WAVE_BOUNDS)), np.nan)
+    # A last piece of less than half is left to the one before it; every piece looks one beat beyond its ends.
+    n_pieces = max(1, round(peaks.size / _PIECE_BEATS))
+    for piece in np.array_split(np.arange(peaks.size), n_pieces):
+        low, high = max(0, piece[0] - 1), min(peaks.size - 1, piece[-1] + 1)
+        begin = 0 if low == 0 else int(peaks[low - 1] + peaks[low]) // 2
+        end = values.size if high == peaks.size - 1 else int(peaks[high] + peaks[high + 1]) // 2
+        part = _neurokit(upright[begin:end], peaks[low : high + 1] - begin, rate_hz) + begin
+        table[piece] = part[piece - low]
+    table = table[1:-1]
+    _drop_odd(table, peaks, rate_hz)
+    return np.where(np.isfinite(table), table + start, -1).astype(np.int64)
+
+
+def _neurokit(values: NDArray[np.float64], peaks: NDArray[np.int64], rate_hz: float) -> NDArray[np.float64]:
+    # It takes seconds to import, and few ask for waves.
+    from neurokit2.ecg import ecg_delineate
+
+    with warnings.catch_warnings():
+        # It warns where a wave is not found; here that is −1.
+        warnings.simplefilter("ignore")
+        _, found = ecg_delineate(values, peaks, sampling_rate=round(rate_hz), method="dwt")
+    return np.stack([np.asarray(found[name], dtype=np.float64) for name in _NAMES], axis=1)
+
+
+def _drop_odd(table: NDArray[np.float64], peaks: NDArray[np.int64], rate_hz: float) -> None:
+    """Make both bounds of a wave NaN where they cannot be its bounds; in place."""
+    before, beat, after = peaks[:-2], peaks[1:-1], peaks[2:]
+    # What each wave may not begin before and not end behind; QRS is settled first, for the others stand beside it.
+    for name, (start, stop) in {"qrs": (2, 3), "p": (0, 1), "t": (4, 5)}.items():
+        lowest = {"qrs": before, "p": before, "t": np.where(np.isnan(table[:, 3]), beat, table[:, 3])}[name]
+        highest = {"qrs": after, "p": np.where(np.isnan(table[:, 2]), beat, table[:, 2]), "t": after}[name]
+        begin, end = table[:, start], table[:, stop]
+        with np.errstate(invalid="ignore"):
+            fits = (begin < end) & (begin >= lowest) & (end <= highest) & (end - begin <= _MOST_S[name] * rate_hz)
+            if name == "qrs":
+                fits &= (begin <= beat) & (beat <= end)
+        table[~fits, start] = table[~fits, stop] = np.nan

@@ -22,12 +22,12 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
 from acquire.app import theme
-from acquire.app.texts import choose_language
 from acquire.app.window import MainWindow
 from acquire.emulators import CytonDouble, PseudoTerminal
 from acquire.study import Study
 from acquire.viewer.conductor import Stage
 from acquire.viewer.preferences import Language, Preferences, Theme
+from acquire.viewer.texts import choose_language
 
 IMAGES = Path(__file__).parent / "images"
 LIMIT_S = 60.0

@@ -8,9 +8,9 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QSizePolicy, QWidget
 
 from acquire.app import theme
 from acquire.app.step_timeline import duration_words
-from acquire.app.texts import _
 from acquire.app.widgets import KeyButton, draw_shape, label, restyle
 from acquire.viewer.alarm_watch import AlarmState
+from acquire.viewer.texts import _
 
 __all__ = ["AlarmBanner", "AlarmBell", "alarm_words"]
 

@@ -10,9 +10,9 @@ from PySide6.QtWidgets import QLineEdit, QListWidget, QListWidgetItem, QVBoxLayo
 
 from acquire.app import theme
 from acquire.app.fields import FieldNotes
-from acquire.app.texts import _
 from acquire.app.widgets import draw_shape
 from acquire.viewer.preparing import BoardChoice, Problem
+from acquire.viewer.texts import _
 
 __all__ = ["BoardList"]
 

@@ -11,7 +11,6 @@ from acquire.app.checklist import Checklist
 from acquire.app.fields import Columns, OneColumn, enter_goes_on
 from acquire.app.lead_cards import LeadCards
 from acquire.app.placement import PlacementPicture
-from acquire.app.texts import _, ngettext
 from acquire.app.trace_view import TraceView
 from acquire.app.widgets import Card, KeyButton, Shape, label
 from acquire.checks.preflight import Finding
@@ -19,6 +18,7 @@ from acquire.viewer.electrodes import electrodes_of_findings, electrodes_of_lead
 from acquire.viewer.feed import JournalFeed
 from acquire.viewer.listening import Listening, ListeningState
 from acquire.viewer.preparing import Preparation
+from acquire.viewer.texts import _, ngettext
 
 __all__ = ["SHORTEST_REASON", "CheckPage"]
 
@@ -129,7 +129,8 @@ class CheckPage(QWidget):
         bad = self._bad()
         if not bad:
             return ()
-        first = _("recorded although something was bad: {reason}").format(reason=self._reason.text().strip())
+        # What stands in a recording is English, whoever made it.
+        first = f"recorded although something was bad: {self._reason.text().strip()}"
         return (first, *(f"{finding.name}: {finding.words}" for finding in bad))
 
     def _lay_out(self) -> None:

@@ -15,10 +15,10 @@ from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QStackedWidget, QVBoxLay
 from acquire.app import theme
 from acquire.app.flow import FlowLayout
 from acquire.app.record_keys import KEYS, LineField
-from acquire.app.texts import _
 from acquire.app.widgets import KeyButton, StateBadge, label, restyle
 from acquire.recorder.control import MAX_TEXT
 from acquire.viewer.preferences import Preferences
+from acquire.viewer.texts import _
 
 __all__ = ["ASK_S", "CommandBar"]
 

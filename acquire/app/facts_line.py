@@ -11,8 +11,8 @@ from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
 from acquire.app import theme
 from acquire.app.step_timeline import duration_words
-from acquire.app.texts import _, ngettext
 from acquire.recorder.control import RecorderStatus
+from acquire.viewer.texts import _, ngettext
 
 if TYPE_CHECKING:
     from acquire.viewer.feed import FeedState

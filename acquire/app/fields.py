@@ -83,7 +83,7 @@ class Form(QGridLayout):
         caption_px: width of the captions' column at text scale 1, so that several forms line up.
     """
 
-    def __init__(self, caption_px: float = 92) -> None:
+    def __init__(self, caption_px: float = 114) -> None:
         super().__init__()
         self.setHorizontalSpacing(theme.px(10))
         self.setVerticalSpacing(theme.px(6))

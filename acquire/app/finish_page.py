@@ -15,10 +15,10 @@ from acquire.app.quality_bars import QualityBars
 from acquire.app.recording_picture import RecordingPicture
 from acquire.app.step_timeline import duration_words
 from acquire.app.steps_table import StepsTable
-from acquire.app.texts import _, ngettext
 from acquire.app.widgets import Banner, Card, KeyButton, label
 from acquire.viewer.finishing import Review
 from acquire.viewer.link import Ended
+from acquire.viewer.texts import _, ngettext
 from protocols.script import PlannedStep
 
 __all__ = ["FinishPage"]

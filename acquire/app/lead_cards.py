@@ -10,8 +10,8 @@ from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from acquire.app import theme
 from acquire.app.fields import Columns
-from acquire.app.texts import _
 from acquire.app.widgets import Card, StateBadge, label
+from acquire.viewer.texts import _
 
 __all__ = ["LeadCards"]
 

@@ -9,8 +9,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
 from acquire.app import theme
-from acquire.app.texts import _
 from acquire.app.widgets import StateBadge, label, restyle, state_word
+from acquire.viewer.texts import _
 
 __all__ = ["LeadColumn"]
 
@@ -29,7 +29,7 @@ class LeadColumn(QScrollArea):
         self.setWidgetResizable(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setFixedWidth(theme.px(196))
+        self.setFixedWidth(theme.px(226))
         # It is read, not worked with; what it says is in the names of its cards as well.
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         inside = QWidget()

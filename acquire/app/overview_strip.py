@@ -24,10 +24,10 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from acquire.app import theme
-from acquire.app.step_timeline import activity_words
-from acquire.app.texts import _
 from acquire.app.trace_view import band_colour, lost_words
+from acquire.viewer.activity_names import activity_title
 from acquire.viewer.pyramid import joined
+from acquire.viewer.texts import _
 from protocols.script import PlannedStep
 
 if TYPE_CHECKING:
@@ -228,7 +228,7 @@ class OverviewStrip(QWidget):
                 painter.fillRect(block, QBrush(QColor(tokens.pause), Qt.BrushStyle.BDiagPattern))
             painter.fillRect(QRectF(left, 0, 1, bottom), QColor(tokens.outline))
             if band.kind == "step":
-                _write(painter, QRectF(left, 0, right - left, label), activity_words(band.activity), tokens.band_text)
+                _write(painter, QRectF(left, 0, right - left, label), activity_title(band.activity), tokens.band_text)
 
     def _paint_coming(self, painter: QPainter, stop: int, label: float, body: QRectF) -> None:
         """Empty blocks with broken outlines, so that nobody takes a plan for a recording."""
@@ -244,7 +244,7 @@ class OverviewStrip(QWidget):
             painter.drawRect(block)
             under_way = place == 0 and stop > 0
             if not under_way:
-                _write(painter, QRectF(left, 0, right - left, label), activity_words(entry.activity), tokens.muted)
+                _write(painter, QRectF(left, 0, right - left, label), activity_title(entry.activity), tokens.muted)
 
     def _paint_leads(self, painter: QPainter, overview: Overview, leads: tuple[str, ...], body: QRectF) -> None:
         if len(overview.edges) < 2 or not leads:
@@ -344,7 +344,7 @@ def _strokes(
 
 
 def _step_words(is_rest: bool, activity: str) -> str:
-    return _("Break") if is_rest else activity_words(activity)
+    return _("Break") if is_rest else activity_title(activity)
 
 
 def _clock_words(seconds: float) -> str:

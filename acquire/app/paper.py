@@ -15,7 +15,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen, QPixmap
 
 from acquire.app import theme
-from acquire.app.texts import _
+from acquire.viewer.texts import _
 
 __all__ = ["MM_PER_S", "Grounds", "Row", "Sheet"]
 

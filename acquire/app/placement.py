@@ -14,9 +14,9 @@ from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPainterPath, QPaintE
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from acquire.app import theme
-from acquire.app.texts import _
 from acquire.app.widgets import draw_shape, state_word
 from acquire.viewer.electrodes import ELECTRODES, ElectrodeState
+from acquire.viewer.texts import _
 
 __all__ = ["CABLES", "PlacementPicture", "colour_word", "place_words"]
 

@@ -18,9 +18,9 @@ from PySide6.QtWidgets import (
 
 from acquire.app import theme
 from acquire.app.fields import Choice, Form
-from acquire.app.texts import LANGUAGES, _
 from acquire.app.widgets import Card, KeyButton, label
 from acquire.viewer.preferences import GAINS_MM_PER_MV, Preferences
+from acquire.viewer.texts import LANGUAGES, _
 
 __all__ = ["PreferencesPage"]
 

@@ -15,9 +15,9 @@ from acquire.app.fields import Choice, Columns, FieldNotes, Form, OneColumn, Sug
 from acquire.app.placement import PlacementPicture
 from acquire.app.protocol_box import ProtocolBox
 from acquire.app.subject_box import SubjectBox
-from acquire.app.texts import _, ngettext
 from acquire.app.widgets import Banner, Card, KeyButton, Shape, label
 from acquire.viewer.preparing import Preparation, Problem, StudyView, problems
+from acquire.viewer.texts import _, ngettext
 
 __all__ = ["PreparePage"]
 

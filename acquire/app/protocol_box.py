@@ -9,10 +9,11 @@ from PySide6.QtWidgets import QHBoxLayout, QTableWidget, QTableWidgetItem, QVBox
 
 from acquire.app import theme
 from acquire.app.fields import Choice, FieldNotes
-from acquire.app.step_timeline import StepTimeline, activity_words, duration_words
-from acquire.app.texts import _, ngettext
+from acquire.app.step_timeline import StepTimeline, duration_words
 from acquire.app.widgets import label
+from acquire.viewer.activity_names import activity_title
 from acquire.viewer.preparing import Problem, ProtocolChoice
+from acquire.viewer.texts import _, ngettext
 from protocols.script import PlannedStep
 
 __all__ = ["ProtocolBox", "total_words"]
@@ -112,7 +113,7 @@ class ProtocolBox(QWidget):
         self._steps.setRowCount(len(steps))
         for row, step in enumerate(steps):
             again = f" {step.repetition}/{step.of}" if step.of > 1 else ""
-            texts = (f"{activity_words(step.activity)}{again}", step.instruction, duration_words(step.duration_s))
+            texts = (f"{activity_title(step.activity)}{again}", step.instruction, duration_words(step.duration_s))
             for column, text in enumerate(texts):
                 item = QTableWidgetItem(text)
                 item.setToolTip(step.instruction if column == 1 else "")

@@ -9,9 +9,9 @@ from PySide6.QtGui import QBrush, QColor, QFontMetricsF, QPainter, QPaintEvent, 
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from acquire.app import theme
-from acquire.app.texts import _
 from acquire.app.widgets import draw_shape, state_word
 from acquire.viewer.finishing import LeadQuality
+from acquire.viewer.texts import _
 
 __all__ = ["QualityBars"]
 

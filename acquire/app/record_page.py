@@ -27,13 +27,13 @@ from acquire.app.record_words import outcome_words, view_words
 from acquire.app.sounds import Sounds
 from acquire.app.step_card import StepCard
 from acquire.app.subject_window import SubjectWindow
-from acquire.app.texts import _
 from acquire.app.trace_view import TraceView
 from acquire.viewer.alarm_watch import AlarmState, AlarmWatch
 from acquire.viewer.cues import CueWatch
 from acquire.viewer.display_filter import DisplayFilter
 from acquire.viewer.preferences import GAINS_MM_PER_MV, Preferences
 from acquire.viewer.step_clock import StepClock, StepNow
+from acquire.viewer.texts import _
 from protocols.script import PlannedStep
 
 if TYPE_CHECKING:

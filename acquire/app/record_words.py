@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from acquire.app.step_card import countdown_words
-from acquire.app.texts import _
 from acquire.viewer.preferences import Preferences
 from acquire.viewer.step_clock import StepEvent, StepNow
+from acquire.viewer.texts import _
 
 if TYPE_CHECKING:
     from acquire.viewer.link import Outcome

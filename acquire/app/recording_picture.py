@@ -13,10 +13,11 @@ from PySide6.QtGui import QBrush, QColor, QFontMetricsF, QHelpEvent, QPainter, Q
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from acquire.app import theme
-from acquire.app.step_timeline import activity_words, duration_words
-from acquire.app.texts import _, ngettext
+from acquire.app.step_timeline import duration_words
+from acquire.viewer.activity_names import activity_title
 from acquire.viewer.finishing import Review
 from acquire.viewer.pyramid import joined
+from acquire.viewer.texts import _, ngettext
 
 __all__ = ["RecordingPicture"]
 
@@ -91,7 +92,7 @@ class RecordingPicture(QWidget):
         for band in review.bands:
             stop = review.n_samples if band.stop is None else band.stop
             if band.start <= index < stop:
-                what = activity_words(band.activity) if band.kind == "step" else _band_word(band.kind)
+                what = activity_title(band.activity) if band.kind == "step" else _band_word(band.kind)
                 return f"{when}: {what}"
         return when
 
@@ -142,7 +143,7 @@ class RecordingPicture(QWidget):
                 painter.fillRect(block, QColor(colours.bands[(band.step - 1) % len(colours.bands)]))
             elif band.kind == "pause":
                 painter.fillRect(block, QBrush(QColor(colours.pause), Qt.BrushStyle.BDiagPattern))
-            words = activity_words(band.activity) if band.kind == "step" else _band_word(band.kind)
+            words = activity_title(band.activity) if band.kind == "step" else _band_word(band.kind)
             words = metrics.elidedText(words, Qt.TextElideMode.ElideRight, block.width() - theme.px(6))
             if block.width() >= metrics.horizontalAdvance("mmm"):
                 painter.setPen(QColor(colours.band_text))

@@ -7,7 +7,7 @@ from PySide6.QtGui import QColor, QPainter, QPainterPath, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from acquire.app import theme
-from acquire.app.texts import _
+from acquire.viewer.texts import _
 
 __all__ = ["Shape", "draw_shape", "state_word"]
 

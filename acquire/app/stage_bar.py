@@ -7,8 +7,8 @@ from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from acquire.app import theme
-from acquire.app.texts import _
 from acquire.viewer.conductor import Stage
+from acquire.viewer.texts import _
 
 __all__ = ["StageBar", "stage_name"]
 

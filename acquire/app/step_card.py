@@ -9,10 +9,11 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QVBoxLayout, QWi
 
 from acquire.app import theme
 from acquire.app.big_text import BigText
-from acquire.app.step_timeline import activity_words, duration_words
-from acquire.app.texts import _
+from acquire.app.step_timeline import duration_words
 from acquire.app.widgets import label, restyle
+from acquire.viewer.activity_names import activity_title
 from acquire.viewer.step_clock import StepNow
+from acquire.viewer.texts import _
 
 __all__ = ["StepCard", "countdown_words", "phase_words"]
 
@@ -128,7 +129,7 @@ def _place_words(now: StepNow) -> str:
     if not now.step:
         return ""
     place = _("{position} of {n}").format(position=now.position + 1, n=now.n_steps)
-    what = _("Rest") if now.is_rest else activity_words(now.activity).capitalize()
+    what = _("Rest") if now.is_rest else activity_title(now.activity).capitalize()
     if now.of > 1 and not now.is_rest:
         what = _("{activity}, {repetition}. time of {of}").format(activity=what, repetition=now.repetition, of=now.of)
     return f"{place}   ·   {what}"

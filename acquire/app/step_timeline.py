@@ -11,17 +11,11 @@ from PySide6.QtGui import QColor, QFontMetricsF, QHelpEvent, QPainter, QPaintEve
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from acquire.app import theme
-from acquire.app.texts import _
-from protocols.activities import ACTIVITIES
+from acquire.viewer.activity_names import activity_title
+from acquire.viewer.texts import _
 from protocols.script import PlannedStep
 
-__all__ = ["StepTimeline", "activity_words", "duration_words"]
-
-
-def activity_words(activity: str) -> str:
-    """What people call an activity: its title in the vocabulary, else its name with blanks."""
-    known = ACTIVITIES.get(activity)
-    return known.title if known else activity.replace("_", " ").replace("-", " ").capitalize() or _("Rest")
+__all__ = ["StepTimeline", "duration_words"]
 
 
 def duration_words(seconds: float) -> str:
@@ -124,7 +118,7 @@ class StepTimeline(QWidget):
         words = _("Step {step}: {activity}, {length}\n{instruction}")
         return words.format(
             step=step.step,
-            activity=activity_words(step.activity),
+            activity=activity_title(step.activity),
             length=duration_words(step.duration_s),
             instruction=textwrap.fill(step.instruction, 70),
         )
@@ -165,7 +159,7 @@ class StepTimeline(QWidget):
                 painter.drawLine(block.topLeft(), block.bottomLeft())
             room = block.width() - theme.px(8)
             if not step.is_rest and room >= metrics.horizontalAdvance("mmm"):
-                words = metrics.elidedText(activity_words(step.activity), Qt.TextElideMode.ElideRight, room)
+                words = metrics.elidedText(activity_title(step.activity), Qt.TextElideMode.ElideRight, room)
                 painter.setPen(ink)
                 painter.drawText(
                     block.adjusted(theme.px(5), 0, -theme.px(3), -theme.px(3)),

@@ -9,11 +9,11 @@ from PySide6.QtGui import QColor, QFontMetricsF, QPainter
 from PySide6.QtWidgets import QStyledItemDelegate, QStyleOptionViewItem, QTableWidget, QTableWidgetItem, QWidget
 
 from acquire.app import theme
-from acquire.app.step_timeline import activity_words
-from acquire.app.texts import _
 from acquire.app.widgets import draw_shape, state_word
 from acquire.recordings.report import StepCoverage
+from acquire.viewer.activity_names import activity_title
 from acquire.viewer.finishing import Review
+from acquire.viewer.texts import _
 
 __all__ = ["StepsTable", "coverage_level"]
 
@@ -82,7 +82,7 @@ class StepsTable(QTableWidget):
         self.blockSignals(True)
         self.setRowCount(len(self._steps))
         for row, step in enumerate(self._steps):
-            name = activity_words(step.activity)
+            name = activity_title(step.activity)
             first = QTableWidgetItem(f"{name} {step.repetition}" if step.step in again else name)
             first.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsUserCheckable | Qt.ItemFlag.ItemIsSelectable)
             first.setCheckState(Qt.CheckState.Checked if step.position in ticked else Qt.CheckState.Unchecked)
@@ -99,7 +99,7 @@ class StepsTable(QTableWidget):
                 self.setItem(row, column, item)
         self.blockSignals(False)
         metrics = QFontMetricsF(self.font())
-        names = [_("Repeat"), *(activity_words(step.activity) for step in self._steps)]
+        names = [_("Repeat"), *(activity_title(step.activity) for step in self._steps)]
         widest = max(metrics.horizontalAdvance(f"{name} 00") for name in names)
         self.setColumnWidth(0, min(theme.px(220), round(widest) + theme.px(40)))
         if self._steps:

@@ -10,10 +10,10 @@ from PySide6.QtWidgets import QButtonGroup, QRadioButton, QVBoxLayout, QWidget
 
 from acquire.app import theme
 from acquire.app.fields import FieldNotes, Form, Suggesting
-from acquire.app.texts import _, ngettext
 from acquire.app.widgets import label
 from acquire.viewer.preparing import Problem, SubjectChoice
 from acquire.viewer.problems import ELECTRODES_STAY, JUST_NOW
+from acquire.viewer.texts import _, ngettext
 
 __all__ = ["SubjectBox", "likely_session", "since_words"]
 

@@ -9,8 +9,8 @@ from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 from acquire.app import theme
 from acquire.app.big_text import BigText
 from acquire.app.step_card import countdown_words
-from acquire.app.texts import _
 from acquire.viewer.step_clock import StepNow
+from acquire.viewer.texts import _
 
 __all__ = ["SubjectWindow", "choose_screen"]
 

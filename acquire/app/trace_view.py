@@ -14,10 +14,10 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from acquire.app import theme
 from acquire.app.paper import MM_PER_S, Grounds, Sheet
-from acquire.app.step_timeline import activity_words
-from acquire.app.texts import _, ngettext
 from acquire.app.trace_lines import excursions, trace_points
 from acquire.app.trace_paint import Frame, Span, make_line, paint_frame
+from acquire.viewer.activity_names import activity_title
+from acquire.viewer.texts import _, ngettext
 
 if TYPE_CHECKING:
     from acquire.viewer.feed import FeedState, JournalFeed
@@ -305,4 +305,4 @@ class TraceView(QWidget):
 def _band_words(band: StepBand) -> str:
     if band.kind == "pause":
         return _("Paused")
-    return _("Break") if band.kind == "rest" else activity_words(band.activity)
+    return _("Break") if band.kind == "rest" else activity_title(band.activity)

@@ -27,7 +27,7 @@ from PySide6.QtWidgets import (
 from acquire.app import theme
 from acquire.app.shapes import Shape, draw_shape, state_word
 from acquire.app.step_timeline import StepTimeline
-from acquire.app.texts import _
+from acquire.viewer.texts import _
 
 __all__ = [
     "Banner",

@@ -20,7 +20,6 @@ from acquire.app.finish_page import FinishPage
 from acquire.app.preferences_page import PreferencesPage
 from acquire.app.prepare_page import PreparePage
 from acquire.app.record_page import RecordPage
-from acquire.app.texts import _, choose_language
 from acquire.app.window_body import WindowBody
 from acquire.recorder.launch import STALL_LIMIT_S
 from acquire.recordings.recovery import Recovery
@@ -31,6 +30,7 @@ from acquire.viewer.link import Ended, RecorderLink
 from acquire.viewer.listening import Listening
 from acquire.viewer.preferences import Preferences
 from acquire.viewer.preparing import Preparation, StudyView
+from acquire.viewer.texts import _, choose_language
 from protocols.script import PlannedStep
 
 __all__ = ["MainWindow"]

@@ -10,9 +10,9 @@ from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QStackedWidget, QVBoxLa
 
 from acquire.app import theme
 from acquire.app.stage_bar import StageBar
-from acquire.app.texts import _
 from acquire.app.widgets import Banner, KeyButton, label
 from acquire.viewer.conductor import Busy
+from acquire.viewer.texts import _
 
 __all__ = ["WindowBody"]
 

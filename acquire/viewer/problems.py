@@ -13,6 +13,7 @@ from acquire.names import check_pseudonym, check_session, real_name_warning
 from acquire.recorder.launch import MAX_OPERATOR
 from acquire.study import Study
 from acquire.viewer.study_view import CHECKED_KINDS, Preparation, StudyView, SubjectChoice
+from acquire.viewer.texts import _, ngettext
 
 __all__ = ["Problem", "problems"]
 
@@ -56,18 +57,22 @@ def _study_problems(view: StudyView) -> Iterator[Problem]:
     if view.fault:
         yield Problem(field="study", stops=True, words=view.fault)
     for journal in view.under_way:
-        words = f"The recording {journal.stem} is under way in this study; it needs its own board and its own operator."
+        words = _(
+            "The recording {name} is under way in this study; it needs its own board and its own operator."
+        ).format(name=journal.stem)
         yield Problem(field="study", stops=False, words=words)
 
 
 def _subject_problems(view: StudyView, subject: str) -> Iterator[Problem]:
     if not subject:
-        yield Problem(field="subject", stops=True, words="Choose who is recorded, or type a new pseudonym.")
+        yield Problem(field="subject", stops=True, words=_("Choose who is recorded, or type a new pseudonym."))
         return
     try:
         check_pseudonym(subject, view.study.path)
     except StudyError:
-        words = f"{short(subject)} is no pseudonym: use 1 to 32 letters A–Z, a–z and digits, such as S01."
+        words = _("{typed} is no pseudonym: use 1 to 32 letters A–Z, a–z and digits, such as S01.").format(
+            typed=short(subject)
+        )
         yield Problem(field="subject", stops=True, words=words)
         return
     known = {choice.pseudonym for choice in view.subjects}
@@ -75,13 +80,14 @@ def _subject_problems(view: StudyView, subject: str) -> Iterator[Problem]:
         return
     twin = next((other for other in known if other.lower() == subject.lower()), None)
     if twin is not None:
-        words = (
-            f"{subject} differs from {twin} only in its capitals, which some disks cannot tell apart; choose {twin}, or"
+        words = _(
+            "{typed} differs from {other} only in its capitals, which some disks cannot tell apart; choose {other}, or"
             " another pseudonym."
-        )
+        ).format(typed=subject, other=twin)
         yield Problem(field="subject", stops=True, words=words)
-    elif words := real_name_warning(subject):
-        yield Problem(field="subject", stops=False, words=words)
+    elif real_name_warning(subject):
+        words = _("{typed} looks like a name; use a pseudonym such as S01, for it will stand in every file.")
+        yield Problem(field="subject", stops=False, words=words.format(typed=subject))
 
 
 def _session_problems(view: StudyView, preparation: Preparation) -> Iterator[Problem]:
@@ -89,13 +95,13 @@ def _session_problems(view: StudyView, preparation: Preparation) -> Iterator[Pro
     who = next((choice for choice in view.subjects if choice.pseudonym == preparation.subject), None)
     if not session:
         if who is not None and who.sessions:
-            words = "Choose whether the electrodes stayed on since the last recording, or a new session begins."
+            words = _("Choose whether the electrodes stayed on since the last recording, or a new session begins.")
             yield Problem(field="session", stops=True, words=words)
         return
     try:
         check_session(session, view.study.path)
     except StudyError:
-        words = f"{short(session)} is no session: use 1 to 32 letters and digits, such as 01."
+        words = _("{typed} is no session: use 1 to 32 letters and digits, such as 01.").format(typed=short(session))
         yield Problem(field="session", stops=True, words=words)
         return
     if who is None or who.last_recorded is None:
@@ -103,32 +109,31 @@ def _session_problems(view: StudyView, preparation: Preparation) -> Iterator[Pro
     if session in who.recorded_at:
         yield from _continued(who, session, view.looked_at)
     elif view.looked_at - who.last_recorded < JUST_NOW:
-        words = (
-            f"{who.pseudonym} was recorded {_ago(view.looked_at - who.last_recorded)} in session {who.sessions[-1]};"
-            " continue that one if the electrodes are still on."
-        )
+        words = _(
+            "{subject} was recorded {ago} in session {session}; continue that one if the electrodes are still on."
+        ).format(subject=who.pseudonym, ago=_ago(view.looked_at - who.last_recorded), session=who.sessions[-1])
         yield Problem(field="session", stops=False, words=words)
 
 
 def _continued(who: SubjectChoice, session: str, now: datetime) -> Iterator[Problem]:
     since = now - who.recorded_at[session]
     if session != who.sessions[-1]:
-        words = (
-            f"{who.pseudonym} has had session {who.sessions[-1]} since; begin a new session unless you mean {session}."
+        words = _("{subject} has had session {latest} since; begin a new session unless you mean {session}.").format(
+            subject=who.pseudonym, latest=who.sessions[-1], session=session
         )
         yield Problem(field="session", stops=False, words=words)
     elif since > ELECTRODES_STAY:
-        words = (
-            f"Session {session} was recorded last {_ago(since)}; begin a new session unless the electrodes stayed on"
-            " all that time."
-        )
+        words = _(
+            "Session {session} was recorded last {ago}; begin a new session unless the electrodes stayed on all that"
+            " time."
+        ).format(session=session, ago=_ago(since))
         yield Problem(field="session", stops=False, words=words)
 
 
 def _operator_problems(operator: str) -> Iterator[Problem]:
     if len(operator) > MAX_OPERATOR or not operator.isprintable():
-        words = (
-            f"{short(operator)} is too long: use initials or a code of at most {MAX_OPERATOR} characters on one line."
+        words = _("{typed} is too long: use initials or a code of at most {most} characters on one line.").format(
+            typed=short(operator), most=MAX_OPERATOR
         )
         yield Problem(field="operator", stops=True, words=words)
 
@@ -136,24 +141,29 @@ def _operator_problems(operator: str) -> Iterator[Problem]:
 def _factor_problems(study: Study, factors: Mapping[str, str]) -> Iterator[Problem]:
     for factor, level in factors.items():
         if level and factor not in study.factors:
-            words = f"study.toml names no factor {short(factor)}; add it there under [factors], or leave it out."
+            words = _("study.toml names no factor {factor}; add it there under [factors], or leave it out.").format(
+                factor=short(factor)
+            )
             yield Problem(field="factors", stops=True, words=words)
         elif level and level not in study.factors[factor]:
             known = ", ".join(study.factors[factor])
-            words = f"{factor} has no level {short(level)}; its levels are {known}."
+            words = _("{factor} has no level {level}; its levels are {known}.").format(
+                factor=factor, level=short(level), known=known
+            )
             yield Problem(field="factors", stops=True, words=words)
     for factor, levels in study.factors.items():
         if levels and not factors.get(factor):
-            words = f"No {factor} is chosen; the recording will not say which of {', '.join(levels)} it was."
+            words = _("No {factor} is chosen; the recording will not say which of {levels} it was.").format(
+                factor=factor, levels=", ".join(levels)
+            )
             yield Problem(field="factors", stops=False, words=words)
 
 
 def _protocol_problems(view: StudyView, source: str) -> Iterator[Problem]:
     chosen = next((choice for choice in view.protocols if choice.source == source), None)
     if chosen is None:
-        words = (
-            f"There is no protocol {short(source)} here; choose one of the list." if source else "Choose a protocol."
-        )
+        words = _("There is no protocol {source} here; choose one of the list.").format(source=short(source))
+        words = words if source else _("Choose a protocol.")
         yield Problem(field="protocol", stops=True, words=words)
     elif chosen.fault:
         yield Problem(field="protocol", stops=True, words=chosen.fault)
@@ -161,9 +171,9 @@ def _protocol_problems(view: StudyView, source: str) -> Iterator[Problem]:
 
 def _board_problems(view: StudyView, address: str) -> Iterator[Problem]:
     if not address:
-        yield Problem(field="board", stops=True, words="Choose the board that the electrodes are plugged into.")
+        yield Problem(field="board", stops=True, words=_("Choose the board that the electrodes are plugged into."))
         return
-    scheme, colon, _ = address.partition(":")
+    scheme, colon, _options = address.partition(":")
     if scheme in CHECKED_KINDS or scheme not in BOARD_KINDS or not colon:
         try:
             open_board(address, mains_hz=view.study.mains_hz)
@@ -178,8 +188,8 @@ def _board_problems(view: StudyView, address: str) -> Iterator[Problem]:
 def _ago(since: timedelta) -> str:
     minutes = max(0, round(since.total_seconds() / 60))
     if minutes < 1:
-        return "less than a minute ago"
+        return _("less than a minute ago")
     if minutes < 120:
-        return f"{minutes} minute{'s' if minutes > 1 else ''} ago"
+        return ngettext("{n} minute ago", "{n} minutes ago", minutes).format(n=minutes)
     hours = round(minutes / 60)
-    return f"{hours} hours ago" if hours < 48 else f"{round(hours / 24)} days ago"
+    return _("{n} hours ago").format(n=hours) if hours < 48 else _("{n} days ago").format(n=round(hours / 24))

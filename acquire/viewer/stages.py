@@ -12,6 +12,7 @@ from acquire.viewer.finishing import Review
 from acquire.viewer.link import Ended, RecorderLink
 from acquire.viewer.listening import Listening
 from acquire.viewer.preparing import Preparation, StudyView
+from acquire.viewer.texts import _
 from protocols.errors import TrileadError
 from protocols.script import PlannedStep
 
@@ -82,4 +83,5 @@ def sentence_of(error: Exception) -> str:
     """What a window says when something went wrong."""
     if isinstance(error, TrileadError):
         return str(error)
-    return f"Something unforeseen went wrong ({type(error).__name__}: {str(error)[:200]}); what is recorded is safe."
+    words = _("Something unforeseen went wrong ({kind}: {error}); what is recorded is safe.")
+    return words.format(kind=type(error).__name__, error=str(error)[:200])

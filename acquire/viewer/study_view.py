@@ -15,6 +15,7 @@ from acquire.names import stem_parts
 from acquire.recordings.recovery import OrphanedJournal, orphaned_journals
 from acquire.study import STUDY_FILE, Study, Subject, session_after, session_order
 from acquire.viewer.preferences import PREFERENCES_FILE, Preferences
+from acquire.viewer.texts import _
 from protocols.errors import TrileadError
 from protocols.script import PlannedStep, load_script, shipped_scripts
 
@@ -32,16 +33,6 @@ CHECKED_KINDS = ("sim", "cyton", "lines", "ads1293", "ads1292r", "replay")
 """Kinds whose addresses are read without loading a driver's library, and so as fast as somebody types."""
 
 _SIMULATED = "sim:"
-_TITLES = {
-    "sim": "Simulated heart",
-    "cyton": "OpenBCI Cyton",
-    "lines": "Board that prints numbers",
-    "ads1293": "ProtoCentral ADS1293",
-    "ads1292r": "ProtoCentral ADS1292R",
-    "brainflow": "Board driven by BrainFlow",
-    "lsl": "LSL stream",
-    "replay": "Recording, played again",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -289,7 +280,7 @@ def _boards(default: str, ports: Sequence[FoundPort], *, asked: str) -> tuple[Bo
     first = found.pop(default, None) or BoardChoice(
         address=default,
         title=_title(default),
-        detail="as the study says",
+        detail=_("as the study says"),
         troubles=(),
         simulated=default.startswith(_SIMULATED),
     )
@@ -298,13 +289,23 @@ def _boards(default: str, ports: Sequence[FoundPort], *, asked: str) -> tuple[Bo
             address=asked, title=_title(asked), detail=asked, troubles=(), simulated=asked.startswith(_SIMULATED)
         )
     last = BoardChoice(
-        address=_SIMULATED, title=_title(_SIMULATED), detail="needs no board", troubles=(), simulated=True
+        address=_SIMULATED, title=_title(_SIMULATED), detail=_("needs no board"), troubles=(), simulated=True
     )
     return tuple({choice.address: choice for choice in (first, *found.values(), last)}.values())
 
 
 def _title(address: str) -> str:
-    return _TITLES.get(address.partition(":")[0], "Board")
+    titles = {
+        "sim": _("Simulated heart"),
+        "cyton": "OpenBCI Cyton",
+        "lines": _("Board that prints numbers"),
+        "ads1293": "ProtoCentral ADS1293",
+        "ads1292r": "ProtoCentral ADS1292R",
+        "brainflow": _("Board driven by BrainFlow"),
+        "lsl": _("LSL stream"),
+        "replay": _("Recording, played again"),
+    }
+    return titles.get(address.partition(":")[0], _("Board"))
 
 
 def _load_drivers() -> None:

@@ -8,7 +8,9 @@ from typing import Literal
 
 from acquire.recorder.disk import span_in_words
 from acquire.recordings.report import RecordingReport, StepCoverage, plan_places
+from acquire.viewer.activity_names import activity_title
 from acquire.viewer.quality import LeadQuality, Looks
+from acquire.viewer.texts import _, ngettext
 from protocols.script import PlannedStep
 from protocols.spans import EventLike, activity_spans
 
@@ -74,7 +76,7 @@ def judge(
         _spoilt_steps([step for step in report.steps if step.position in spoilt]),
         _skips(len(skipped)),
     ]
-    verdicts = {verdict for verdict, _ in found}
+    verdicts = {verdict for verdict, _words in found}
     # What is good comes last: whoever reads only the beginning shall have read the rest.
     found.sort(key=lambda one: one[0] == "good")
     return Judged(
@@ -117,19 +119,23 @@ def _spoilt(report: RecordingReport, looks: Looks, events: Sequence[EventLike], 
 
 def _ending(report: RecordingReport, events: Sequence[EventLike]) -> tuple[Verdict, str]:
     if any(event.kind == "end" for event in events):
-        return "good", "The protocol was recorded to its end."
-    return "doubtful", f"The recording ended early: {report.ending.rstrip('.') or 'nobody knows why'}."
+        return "good", _("The protocol was recorded to its end.")
+    why = report.ending.rstrip(".") or _("nobody knows why")
+    return "doubtful", _("The recording ended early: {why}.").format(why=why)
 
 
 def _received(report: RecordingReport) -> tuple[Verdict, str]:
     if report.received_samples == 0:
-        return "bad", "There is not a single sample in it."
+        return "bad", _("There is not a single sample in it.")
     if report.lost_samples == 0:
         return "good", ""
     share = report.lost_samples / report.expected_samples
     lost_s, longest_s = (n / report.nominal_rate_hz for n in (report.lost_samples, report.longest_gap))
-    gaps = f"{report.n_gaps} gaps, the longest of {_fine(longest_s)}" if report.n_gaps > 1 else "one gap"
-    words = f"{_fine(lost_s)} of signal ({share:.1%}) were lost in {gaps}."
+    words = ngettext(
+        "{lost} of signal ({share:.1%}) were lost in one gap.",
+        "{lost} of signal ({share:.1%}) were lost in {n} gaps, the longest of {longest}.",
+        report.n_gaps,
+    ).format(lost=_fine(lost_s), share=share, n=report.n_gaps, longest=_fine(longest_s))
     return "bad" if share > LOSS_BAD else "doubtful" if share > LOSS_DOUBTFUL else "good", words
 
 
@@ -138,7 +144,7 @@ def _fine(span_s: float) -> str:
 
 
 def _lead(quality: LeadQuality) -> tuple[Verdict, str]:
-    words = f"Lead {quality.lead} was bad for {quality.bad:.0%} of the time."
+    words = _("Lead {lead} was bad for {share:.0%} of the time.").format(lead=quality.lead, share=quality.bad)
     if quality.bad > LEAD_BAD:
         return "bad", words
     return ("doubtful", words) if quality.bad > LEAD_DOUBTFUL else ("good", "")
@@ -147,23 +153,25 @@ def _lead(quality: LeadQuality) -> tuple[Verdict, str]:
 def _steps(lacking: Sequence[StepCoverage], n_steps: int) -> tuple[Verdict, str]:
     if not lacking:
         return "good", ""
-    words = f"Too little was recorded of {_named(lacking)}."
+    words = _("Too little was recorded of {steps}.").format(steps=_named(lacking))
     return "bad" if len(lacking) > STEPS_BAD * n_steps else "doubtful", words
 
 
 def _spoilt_steps(spoilt: Collection[StepCoverage]) -> tuple[Verdict, str]:
     if not spoilt:
         return "good", ""
-    return "doubtful", f"A lead was bad for most of {_named(spoilt)}."
+    return "doubtful", _("A lead was bad for most of {steps}.").format(steps=_named(spoilt))
 
 
 def _skips(n_skipped: int) -> tuple[Verdict, str]:
     if n_skipped == 0:
         return "good", ""
-    return "good", f"{n_skipped} steps were skipped." if n_skipped > 1 else "One step was skipped."
+    return "good", ngettext("One step was skipped.", "{n} steps were skipped.", n_skipped).format(n=n_skipped)
 
 
 def _named(steps: Collection[StepCoverage]) -> str:
-    names = [f"step {step.step} ({step.activity})" for step in steps]
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+    names = [_("step {n} ({activity})").format(n=step.step, activity=activity_title(step.activity)) for step in steps]
+    listed = ", ".join(names[:_NAMED])
+    if len(names) <= _NAMED:
+        return listed
+    return _("{listed} and {n} more").format(listed=listed, n=len(names) - _NAMED)

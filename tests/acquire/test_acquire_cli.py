@@ -151,7 +151,13 @@ def test_record_makes_a_recording_and_tells_of_a_new_subject(study: Study) -> No
         ),
     ],
 )
-def test_record_refuses_with_a_sentence_and_leaves_nothing(study: Study, wishes: list[str], sentence: str) -> None:
+def test_record_refuses_with_a_sentence_and_leaves_nothing(
+    study: Study, wishes: list[str], sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+    if "--headless" not in wishes and not sys.platform.startswith("linux"):
+        pytest.skip("there is a screen to open a window on")
     assert sentence in refused("record", study.path, *wishes)
     assert study.recordings() == []
     assert study.subjects() == []

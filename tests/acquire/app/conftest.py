@@ -14,7 +14,7 @@ pytest.importorskip("PySide6", reason="the windows need PySide6: install trilead
 from PySide6.QtWidgets import QApplication
 
 from acquire.app import theme
-from acquire.app.texts import choose_language
+from acquire.viewer.texts import choose_language
 
 
 @pytest.fixture(autouse=True)

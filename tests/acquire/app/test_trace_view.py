@@ -5,9 +5,9 @@ from pytestqt.qtbot import QtBot
 
 from acquire.app import theme
 from acquire.app.paper import Grounds, Sheet
-from acquire.app.texts import choose_language
 from acquire.app.trace_lines import excursions, trace_points
 from acquire.app.trace_view import TraceView, band_colour, lost_words
+from acquire.viewer.texts import choose_language
 from tests.acquire.app.scripted_feed import ScriptedFeed, ecg
 
 RATE_HZ = 250

@@ -10,8 +10,9 @@ from pytestqt.qtbot import QtBot
 
 from acquire.app import theme
 from acquire.app.fields import Columns, FieldNotes, OneColumn, enter_goes_on
-from acquire.app.step_timeline import StepTimeline, activity_words, duration_words
+from acquire.app.step_timeline import StepTimeline, duration_words
 from acquire.app.widgets import Banner, Card, KeyButton, Shape, StateBadge, draw_shape, label, state_word
+from acquire.viewer.activity_names import activity_title
 from acquire.viewer.preparing import Problem
 from protocols.script import PlannedStep, load_script
 
@@ -119,8 +120,8 @@ def test_lengths_of_time_read_as_people_write_them(seconds: float, words: str) -
 
 
 def test_activities_are_called_by_their_title_or_by_their_name() -> None:
-    assert activity_words("climb") == "Climb stairs"
-    assert activity_words("going-up_stairs") == "Going up stairs"
+    assert activity_title("climb") == "Climb stairs"
+    assert activity_title("going-up_stairs") == "Going up stairs"
 
 
 def test_a_timeline_knows_how_far_it_is_and_what_is_under_the_mouse(qtbot: QtBot) -> None:

@@ -1,4 +1,4 @@
-"""Every word that the recording app shows, and its translation.
+"""Every word that the recording app says, and its translation.
 
 Words are written in English where they are shown, and looked up in a gettext catalogue at that moment
 (``locale/<language>/LC_MESSAGES/trilead.mo``), so that they follow the language that was chosen last. Sentences about
