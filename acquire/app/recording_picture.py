@@ -245,4 +245,4 @@ class RecordingPicture(QWidget):
 
 
 def _band_word(kind: str) -> str:
-    return {"rest": _("Rest"), "pause": _("Paused")}.get(kind, kind)
+    return {"rest": _("Break"), "pause": _("Paused")}.get(kind, kind)

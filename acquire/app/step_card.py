@@ -129,7 +129,7 @@ def _place_words(now: StepNow) -> str:
     if not now.step:
         return ""
     place = _("{position} of {n}").format(position=now.position + 1, n=now.n_steps)
-    what = _("Rest") if now.is_rest else activity_title(now.activity).capitalize()
+    what = _("Break") if now.is_rest else activity_title(now.activity)
     if now.of > 1 and not now.is_rest:
         what = _("{activity}, {repetition}. time of {of}").format(activity=what, repetition=now.repetition, of=now.of)
     return f"{place}   ·   {what}"

@@ -114,7 +114,7 @@ class StepTimeline(QWidget):
             return ""
         step = self._plan[place]
         if step.is_rest:
-            return _("Rest, {length}").format(length=duration_words(step.duration_s))
+            return _("Break, {length}").format(length=duration_words(step.duration_s))
         words = _("Step {step}: {activity}, {length}\n{instruction}")
         return words.format(
             step=step.step,

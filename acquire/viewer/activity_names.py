@@ -31,4 +31,4 @@ def activity_title(activity: str) -> str:
     if activity in titles:
         return titles[activity]
     known = ACTIVITIES.get(activity)
-    return known.title if known else activity.replace("_", " ").replace("-", " ").capitalize() or _("Rest")
+    return known.title if known else activity.replace("_", " ").replace("-", " ").capitalize() or _("Break")

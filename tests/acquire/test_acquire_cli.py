@@ -254,10 +254,15 @@ def test_a_second_ctrl_c_tells_that_finishing_goes_on_and_where_the_file_will_be
                 os.kill(pid, signal.SIGCONT)
         finally:
             process.kill()
+        try:
+            wait_until(lambda: study.recording_path("S01", "01", 1).exists() and not journal.exists())
+        except BaseException:
+            # A recorder outlives the command that began it; no test may leave one behind.
+            os.kill(pid, signal.SIGKILL)
+            raise
     assert process.returncode == 130
     assert "Still finishing sub-S01_ses-01_run-01: that goes on in the background" in said.decode()
     assert str(study.recording_path("S01", "01", 1)) in said.decode()
-    wait_until(lambda: study.recording_path("S01", "01", 1).exists() and not journal.exists())
 
 
 def _interrupted(process: subprocess.Popen[bytes]) -> bool:

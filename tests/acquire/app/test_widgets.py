@@ -134,7 +134,7 @@ def test_a_timeline_knows_how_far_it_is_and_what_is_under_the_mouse(qtbot: QtBot
     timeline.set_position(4)
     assert timeline.done_s() == 40
     assert "40 s" in timeline.accessibleName()
-    assert "Rest" in timeline.words_at(150)
+    assert "Break" in timeline.words_at(150)
     assert timeline.words_at(-5) == ""
 
 

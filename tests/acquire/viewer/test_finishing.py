@@ -100,7 +100,7 @@ def test_a_step_that_lacks_samples_is_to_be_repeated(study: Study, script: Path)
     found = recorded(study, script, "&drop=4000:1000")
     assert (found.verdict, found.steps_to_repeat) == ("bad", (4,))
     assert any("4.0 s of signal" in words for words in found.words)
-    assert any("step 2 (hop)" in words for words in found.words)
+    assert any("step 2 (Hop)" in words for words in found.words)
 
 
 def test_a_recording_that_ended_early_says_so_and_what_was_not_reached_is_to_be_done(
