@@ -19,6 +19,7 @@ __all__ = ["StepsTable", "coverage_level"]
 
 FULL, POOR = 0.98, 0.8
 _COVERAGE = 2
+_SKIPPED = Qt.ItemDataRole.UserRole + 1
 _ROW_PX = 28
 
 
@@ -70,12 +71,13 @@ class StepsTable(QTableWidget):
         self.setMinimumHeight(theme.px(4 * _ROW_PX))
         self.itemChanged.connect(lambda item: self.ticked_changed.emit())
 
-    def show_steps(self, steps: Sequence[StepCoverage], ticked: Collection[int]) -> None:
+    def show_steps(self, steps: Sequence[StepCoverage], ticked: Collection[int], skipped: Collection[int] = ()) -> None:
         """Show what was recorded.
 
         Args:
             steps: of the protocol, in its order.
             ticked: positions in the plan of those to begin with a tick.
+            skipped: positions in the plan of those that were left out on purpose.
         """
         self._steps = tuple(steps)
         again = {step.step for step in self._steps if step.repetition > 1}
@@ -90,8 +92,9 @@ class StepsTable(QTableWidget):
             told.setToolTip(step.instruction)
             share = QTableWidgetItem()
             share.setData(Qt.ItemDataRole.UserRole, step.coverage)
+            share.setData(_SKIPPED, step.position in skipped)
             words = _("{percent} %, {level}")
-            level = state_word(coverage_level(step.coverage))
+            level = _("skipped") if step.position in skipped else state_word(coverage_level(step.coverage))
             share.setData(
                 Qt.ItemDataRole.AccessibleTextRole, words.format(percent=_percent(step.coverage), level=level)
             )
@@ -109,7 +112,7 @@ class StepsTable(QTableWidget):
 
     def show_review(self, review: Review) -> None:
         """Show the steps of a recording, with those ticked that had better be repeated."""
-        self.show_steps(review.report.steps, review.steps_to_repeat)
+        self.show_steps(review.report.steps, review.steps_to_repeat, review.steps_skipped)
 
     def ticked(self) -> tuple[int, ...]:
         """Positions in the plan of the ticked steps."""
@@ -134,9 +137,18 @@ class _CoverageBar(QStyledItemDelegate):
     ) -> None:
         coverage = float(index.data(Qt.ItemDataRole.UserRole) or 0.0)
         level, colours = coverage_level(coverage), theme.current()
+        skipped = bool(index.data(_SKIPPED))
         room = QRectF(option.rect).adjusted(theme.px(4), 0, -theme.px(6), 0)
         radius = theme.px(5)
         painter.save()
+        if skipped:
+            # Left out on purpose: neither good nor bad.
+            painter.setFont(theme.font(9.5))
+            painter.setPen(QColor(colours.muted))
+            words = _("skipped, {percent} %").format(percent=_percent(coverage)) if _percent(coverage) else _("skipped")
+            painter.drawText(room, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, words)
+            painter.restore()
+            return
         draw_shape(painter, level, QRectF(room.left(), room.top(), 2.4 * radius, room.height()).center(), radius)
         painter.setFont(theme.font(9.5, bold=level != "good", fixed_digits=True))
         painter.setPen(QColor(colours.text))

@@ -9,7 +9,7 @@ import re
 import textwrap
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QKeySequence, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QKeyEvent, QKeySequence, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -41,6 +41,8 @@ __all__ = [
     "restyle",
     "state_word",
 ]
+
+_ANSWERS = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Escape)
 
 _UNBROKEN = 16
 _LONG_WORD = re.compile(r"\S{33,}")
@@ -300,11 +302,15 @@ class KeyButton(QPushButton):
 class Banner(QFrame):
     """A message across the page, with what can be done about it.
 
+    One that asks has the keyboard until it is answered: Enter presses its button, Esc puts it away, whatever these keys
+    do on the page.
+
     Args:
         level: "good", "doubtful" or "bad".
         text: one or two sentences.
         action: words of its button; none where it is empty.
         dismiss: words of a second, quiet button that puts the banner away; none where it is empty.
+        asks: whether it is a question to be answered before anything else.
         parent: the widget it stands in.
     """
 
@@ -318,21 +324,21 @@ class Banner(QFrame):
         action: str = "",
         *,
         dismiss: str = "",
+        asks: bool = False,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
+        self._asks = asks
         line = QHBoxLayout(self)
         line.setContentsMargins(theme.px(12), theme.px(8), theme.px(8), theme.px(8))
         line.setSpacing(theme.px(10))
         self._shape = Shape(level)
         self._words = label(text)
-        self.button = QPushButton(action)
-        self._dismiss = QPushButton(dismiss)
-        self._dismiss.setProperty("kind", "flat")
+        self.button = KeyButton(action, "Return" if asks else "")
+        self._dismiss = KeyButton(dismiss, "Esc" if asks else "", kind="flat")
         line.addWidget(self._shape)
         line.addWidget(self._words, 1)
         for button, signal in ((self.button, self.acted), (self._dismiss, self.dismissed)):
-            button.setAutoDefault(False)
             line.addWidget(button)
             button.clicked.connect(signal.emit)
         self._level = ""
@@ -357,6 +363,21 @@ class Banner(QFrame):
             self._shape.set_level(level)
         self._words.setText(text)
         self.button.setText(action)
-        self.button.setAccessibleName(action)
         self.button.setVisible(bool(action))
         self.setAccessibleName(text)
+
+    def ask(self) -> None:
+        """Show the question, and take the keyboard until it is answered."""
+        self.show()
+        self.button.setFocus()
+
+    def event(self, event: QEvent) -> bool:  # noqa: D102 - Qt's own
+        if self._asks and isinstance(event, QKeyEvent) and event.key() in _ANSWERS:
+            if event.type() == QEvent.Type.ShortcutOverride:
+                event.accept()
+                return True
+            if event.type() == QEvent.Type.KeyPress:
+                chosen = self._dismiss if event.key() == Qt.Key.Key_Escape or self._dismiss.hasFocus() else self.button
+                chosen.click()
+                return True
+        return super().event(event)

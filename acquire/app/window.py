@@ -156,8 +156,7 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: D102 - Qt's own
         if self.conductor.recording and not self._leave_anyway:
-            self.body.leaving.show()
-            self.body.leaving.button.setFocus()
+            self.body.leaving.ask()
             event.ignore()
             return
         for timer in self._timers:

@@ -48,6 +48,7 @@ class WindowBody(QWidget):
             _("The recording goes on without this window; open it again to see it. Close it?"),
             _("Close the window"),
             dismiss=_("Stay"),
+            asks=True,
         )
         self.leaving.acted.connect(self.leave_wanted.emit)
         self.leaving.dismissed.connect(self.stay_wanted.emit)

@@ -40,6 +40,7 @@ class Review:
         verdict: good, doubtful or bad.
         words: why, a sentence each.
         steps_to_repeat: positions in the plan of the steps that should be done again.
+        steps_skipped: positions in the plan of the steps that the operator left out, wholly or in part.
     """
 
     path: Path
@@ -58,6 +59,7 @@ class Review:
     verdict: Verdict
     words: tuple[str, ...]
     steps_to_repeat: tuple[int, ...]
+    steps_skipped: tuple[int, ...]
 
 
 def review(recording: Path, on_share: Callable[[float], None] = lambda share: None) -> Review:
@@ -98,6 +100,7 @@ def review(recording: Path, on_share: Callable[[float], None] = lambda share: No
             verdict=judged.verdict,
             words=judged.words,
             steps_to_repeat=judged.steps_to_repeat,
+            steps_skipped=judged.steps_skipped,
         )
 
 

@@ -36,11 +36,13 @@ class Judged:
         verdict: good; doubtful, when it should be looked at before it is accepted; bad, when it is hardly of use.
         words: why, a sentence each.
         steps_to_repeat: positions in the plan of the steps that should be done again.
+        steps_skipped: positions in the plan of the steps that the operator left out, wholly or in part.
     """
 
     verdict: Verdict
     words: tuple[str, ...]
     steps_to_repeat: tuple[int, ...]
+    steps_skipped: tuple[int, ...]
 
 
 def judge(
@@ -83,6 +85,7 @@ def judge(
         verdict="bad" if "bad" in verdicts else "doubtful" if "doubtful" in verdicts else "good",
         words=tuple(words for _, words in found if words),
         steps_to_repeat=tuple(to_repeat),
+        steps_skipped=tuple(sorted(skipped)),
     )
 
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from acquire.recordings.content import Gap
 from curate.errors import ImportRefused, RefusalReason
 from curate.importers.edf_header import MAGICS, EdfHeader, EdfSignal, parse_header
+from curate.importers.edf_missing import take_out_missing
 from curate.importers.leads import channel_in_mv, check_channel_names, choose_leads, lead_name
 from curate.importers.options import ImportOptions
 from curate.importers.reading import MAX_FILE_BYTES, read_head, refuse_empty
@@ -94,6 +95,14 @@ class EdfImporter(Importer):
         start_s = onsets_s[0] if onsets_s else 0.0
         if header.kind.endswith("+D"):
             values, gaps = _discontinuous(values, header, per_record, onsets_s, shown)
+        else:
+            values, gaps, annotations = take_out_missing(values, annotations, start_s=start_s, rate_hz=rate_hz)
+            if not len(values):
+                raise ImportRefused(
+                    "it says that all of its samples are missing; leave it out.",
+                    path=shown,
+                    reason=RefusalReason.EMPTY,
+                )
         channels = tuple(
             channel_in_mv(signal.label, signal.unit, gain=signal.gain, offset=signal.offset) for signal in signals
         )
@@ -114,10 +123,18 @@ class EdfImporter(Importer):
             started_at=utc_text(started_us) if header.started_at is not None else Reading.started_at,
             gaps=gaps,
             layers={IMPORTED: marks},
-            loss_detection="onsets of the data records" if gaps else "none: the file is continuous by its header",
+            loss_detection=_loss_detection(header, gaps),
             detail=f"values in {units}; its clock names no time zone and is taken for UTC",
-            notes=(*notes, *lead_notes, *gap_note(gaps, rate_hz, found_in="data records")),
+            notes=(*notes, *lead_notes, *gap_note(gaps, rate_hz, found_in=_gaps_found_in(header))),
         )
+
+
+def _loss_detection(header: EdfHeader, gaps: tuple[Gap, ...]) -> str:
+    return _gaps_found_in(header) if gaps else "none: the file is continuous by its header"
+
+
+def _gaps_found_in(header: EdfHeader) -> str:
+    return "onsets of the data records" if header.kind.endswith("+D") else "annotations"
 
 
 def _header_notes(header: EdfHeader) -> list[str]:

@@ -14,6 +14,8 @@ from acquire.study import Study
 
 edfio = pytest.importorskip("edfio")
 
+RANGES = {"physical_range": (-3.0, 3.0), "digital_range": (-32768, 32767)}
+
 
 def write_edfio(path: Path, kind: str = "Edf", **more: Any) -> Any:
     """A file written by edfio: two leads in µV and a slower breath."""
@@ -214,3 +216,29 @@ def test_bytes_of_24_bits_keep_their_sign(study: Study, tmp_path: Path) -> None:
     recording, _ = take_one(study, tmp_path / "a.bdf")
     with open_recording(recording) as opened:
         np.testing.assert_array_equal(opened.counts()[:, 0], counts)
+
+
+@pytest.mark.parametrize("said", [True, False])
+def test_rows_that_an_annotation_says_are_missing_are_a_gap_only_where_they_hold_that_number(
+    study: Study, tmp_path: Path, said: bool
+) -> None:
+    ecg = np.random.default_rng(3).integers(-2000, 2000, (1000, 2)).astype(np.int16)
+    ecg[300:320] = -32768
+    ecg[990:] = -32768
+    shift = 0.0 if said else 0.04
+    signals = [
+        edfio.EdfSignal.from_digital(ecg[:, place].copy(), 250, label=f"ECG {lead}", physical_dimension="mV", **RANGES)
+        for place, lead in enumerate(("I", "II"))
+    ]
+    notes = [
+        edfio.EdfAnnotation(1.2 + shift, 0.08, 'gap "radio \\"off\\"", digital -32768'),
+        edfio.EdfAnnotation(3.96 - shift, 0.04, "padding, digital -32768"),
+    ]
+    edfio.Edf(signals, annotations=notes).write(tmp_path / "a.edf")
+    path, told = take_one(study, tmp_path / "a.edf")
+    with open_recording(path) as opened:
+        gaps = [(gap.start, gap.length, gap.cause) for gap in opened.gaps]
+        assert gaps == ([(300, 20, 'radio "off"')] if said else [])
+        assert opened.n_samples == (990 if said else 1000)
+        np.testing.assert_array_equal(opened.counts()[320:990], ecg[320:990])
+    assert ("were found in its annotations" in told or "was found in its annotations" in told) is said

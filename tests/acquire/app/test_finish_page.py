@@ -117,6 +117,7 @@ def a_review(header: Header, *, n_steps: int = 4, n_bins: int = 4096, n_gaps: in
         verdict="doubtful",
         words=("Step 2 has half of its samples; repeat it.",),
         steps_to_repeat=(1,),
+        steps_skipped=(),
     )
 
 
@@ -218,6 +219,17 @@ def test_what_is_not_quite_all_never_reads_as_all(qtbot: QtBot, header: Header) 
     item = table.item(0, 2)
     assert item is not None
     assert item.data(Qt.ItemDataRole.AccessibleTextRole) == "99 %, good"
+
+
+def test_a_step_that_was_left_out_on_purpose_is_neither_good_nor_bad(qtbot: QtBot, header: Header) -> None:
+    step = a_review(header).report.steps[0]
+    table = StepsTable()
+    qtbot.addWidget(table)
+    table.show_steps([replace(step, received_samples=0)], (), skipped=(step.position,))
+    item = table.item(0, 2)
+    assert item is not None
+    assert item.data(Qt.ItemDataRole.AccessibleTextRole) == "0 %, skipped"
+    table.grab()
 
 
 def test_the_picture_tells_what_is_under_the_mouse(page: FinishPage) -> None:

@@ -179,7 +179,7 @@ def test_a_step_that_was_skipped_on_purpose_is_not_asked_for_again(tmp_path: Pat
     course = (*course, event("rest", 2375, 1), event("step", 2625, 2, "hop"), event("end", 4125))
     write_recording(tmp_path / "r.h5", content_of(make_content, hearts(4125), course))
     found = review(tmp_path / "r.h5")
-    assert (found.verdict, found.steps_to_repeat) == ("good", ())
+    assert (found.verdict, found.steps_to_repeat, found.steps_skipped) == ("good", (), (0,))
     assert "One step was skipped." in found.words
 
 

@@ -22,10 +22,13 @@ from export_study import (
     write_into,
 )
 
+from acquire.recordings.recording import open_recording
 from acquire.study import Study
 from curate.errors import ExportError
 from curate.exporters import export_recordings
 from curate.exporters.edf_header import choose_record, physical_range
+from curate.importers import import_paths
+from curate.importers.options import make_options
 
 
 def exported(study: Study, tmp_path: Path, **options: object) -> tuple[edfio.Edf, dict]:
@@ -183,3 +186,19 @@ def test_a_lead_that_is_called_ecg_is_not_called_so_twice(study: Study, make_con
     write_into(study, with_header(make_content(), montage={"ECG": {"one": 1.0}, "V2": {"two": 1.0}}))
     edf, _ = exported(study, tmp_path)
     assert edf.labels == ("ECG V2", "ECG")
+
+
+def test_trilead_takes_its_own_file_back_with_its_gaps_and_without_what_only_filled_it(
+    study: Study, make_content: Make, tmp_path: Path
+) -> None:
+    content = make_content()
+    path = write_into(study, content)
+    out = tmp_path / "out"
+    export_recordings(study, out, format="edf")
+    other = Study.create(tmp_path / "other", mains_hz=50)
+    options = make_options(subject="S09", session="01")
+    assert not import_paths(other, [out / f"{NAME}.edf"], options=options).refused
+    with open_recording(path) as before, open_recording(other.recording_path("S09", "01", 1)) as after:
+        assert after.n_samples == before.n_samples
+        assert [(g.start, g.length, g.cause) for g in after.gaps] == [(g.start, g.length, g.cause) for g in before.gaps]
+        np.testing.assert_array_equal(after.valid, before.valid)
