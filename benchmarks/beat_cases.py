@@ -64,9 +64,9 @@ def mit_bih(folder: Path) -> Iterator[BeatCase]:
     yield BeatCase(name="MIT-BIH 100", raw=raw, truth=truth, lead=0, mains_hz=60.0)
 
 
-def simulated_cases(people: int, seconds: float) -> Iterator[BeatCase]:
+def simulated_cases(people: int, seconds: float, *, first: int = 1) -> Iterator[BeatCase]:
     """Each person in each activity: as the board gives it, in motion noise, clipped, half flat, and with gaps."""
-    for number in range(1, people + 1):
+    for number in range(first, first + people):
         person = f"S{number:02d}"
         motion = _noise_of(person, seconds)
         for activity in ACTIVITIES:

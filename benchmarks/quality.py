@@ -8,6 +8,10 @@ calibration: the limits in ``curate.calibration`` and those of every single inde
 A row of labels is compared with the window in which its middle lies. Agreement is Cohen's kappa with linear weights,
 and with quadratic ones. NeuroKit's ``zhao2018`` is run on the signal as NeuroKit cleans it, on the two seconds of the
 row and on ten seconds around it; its *Excellent*, *Barely acceptable* and *Unacceptable* are the three grades.
+Where it ends with an error, the grade is *Unacceptable*; how often that is stands below the table.
+
+The intervals are 95 % ones by the bootstrap over whole recordings, 2000 times: rows of one recording are no independent
+ones.
 
 Run it as ``python -m benchmarks.quality``.
 """
@@ -54,6 +58,7 @@ RISING = {
 """Each index, and whether more of it is better."""
 ZHAO = {"Excellent": Grade.GOOD, "Barely acceptable": Grade.DOUBTFUL, "Unacceptable": Grade.UNUSABLE}
 N_STEPS = 41
+N_RESAMPLES = 2000
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -65,13 +70,15 @@ class Rows:
 
     Attributes:
         subject: of each row.
+        recording: of each row.
         degree: what the annotators gave.
         ours: grade by the rule.
-        theirs: grades by NeuroKit, by the name of the way it was run.
+        theirs: grades by NeuroKit, by the name of the way it was run; −1 where it ended with an error.
         indices: by name.
     """
 
     subject: NDArray[np.str_]
+    recording: NDArray[np.str_]
     degree: Ints
     ours: Ints
     theirs: dict[str, Ints]
@@ -81,6 +88,11 @@ class Rows:
     def truth(self) -> Ints:
         """The grade that the annotators' degree stands for."""
         return np.array([GRADE_OF_DEGREE[int(degree)] for degree in self.degree], dtype=np.int64)
+
+    @property
+    def errors(self) -> dict[str, float]:
+        """On which share of the rows NeuroKit ended with an error."""
+        return {name: float(np.mean(grades < 0)) for name, grades in self.theirs.items()}
 
 
 def main() -> None:
@@ -104,11 +116,33 @@ def main() -> None:
 
 def kappa(truth: Ints, given: Ints, *, power: int = 1) -> float:
     """Cohen's kappa of three grades, weighted by their distance (1) or its square (2); 0 where all are one grade."""
-    table = _table(truth, given, len(Grade), len(Grade)).astype(np.float64)
+    return float(_kappas(_table(truth, given, len(Grade), len(Grade))[None].astype(np.float64), power=power)[0])
+
+
+def _kappas(tables: Floats, *, power: int = 1) -> Floats:
+    """Weighted kappa of many tables at once, shape (n, grades, grades) with the truth in rows."""
     weight = np.abs(np.subtract.outer(np.arange(len(Grade)), np.arange(len(Grade)))) ** power
-    by_chance = np.outer(table.sum(axis=1), table.sum(axis=0)) / max(table.sum(), 1.0)
-    expected = float((weight * by_chance).sum())
-    return 1.0 - float((weight * table).sum()) / expected if expected > 0 else 0.0
+    total = np.maximum(tables.sum(axis=(1, 2)), 1.0)
+    by_chance = tables.sum(axis=2)[:, :, None] * tables.sum(axis=1)[:, None, :] / total[:, None, None]
+    expected = (weight * by_chance).sum(axis=(1, 2))
+    off = (weight * tables).sum(axis=(1, 2))
+    return np.asarray(1.0 - np.divide(off, expected, out=np.ones_like(off), where=expected > 0))
+
+
+def _resampled(rows: Rows, *givens: Ints) -> list[Floats]:
+    """Kappa of each list of grades, with recordings drawn anew; the same draw for all lists."""
+    names = np.unique(rows.recording)
+    drawn = np.random.default_rng(0).integers(0, names.size, (N_RESAMPLES, names.size))
+    result = []
+    for given in givens:
+        tables = np.stack(
+            [
+                _table(rows.truth[rows.recording == name], given[rows.recording == name], len(Grade), len(Grade))
+                for name in names
+            ]
+        ).astype(np.float64)
+        result.append(_kappas(tables[drawn].sum(axis=1)))
+    return result
 
 
 def _table(rows: Ints, columns: Ints, n_rows: int, n_columns: int) -> Ints:
@@ -139,6 +173,7 @@ def _read(folder: Path, subjects: tuple[str, ...], *, with_neurokit: bool) -> Ro
                 console.print(f"Left out: {error}")
     return Rows(
         subject=np.concatenate([part.subject for part in parts]),
+        recording=np.concatenate([part.recording for part in parts]),
         degree=np.concatenate([part.degree for part in parts]),
         ours=np.concatenate([part.ours for part in parts]),
         theirs={name: np.concatenate([part.theirs[name] for part in parts]) for name in parts[0].theirs},
@@ -179,6 +214,7 @@ def _read_one(path: Path, subject: str, *, with_neurokit: bool) -> Rows:
     }
     return Rows(
         subject=np.full(len(marks), subject),
+        recording=np.full(len(marks), path.name),
         degree=np.array([int(mark.value) for mark in marks], dtype=np.int64),
         ours=quality.grades[at, 0].astype(np.int64),
         theirs=theirs,
@@ -187,6 +223,7 @@ def _read_one(path: Path, subject: str, *, with_neurokit: bool) -> Rows:
 
 
 def _zhao(raw: Signal, middles: Ints, seconds: int, mode: str) -> Ints:
+    """Grades by NeuroKit; −1 where it ends with an error."""
     import neurokit2
 
     rate_hz = round(raw.rate_hz)
@@ -199,8 +236,8 @@ def _zhao(raw: Signal, middles: Ints, seconds: int, mode: str) -> Ints:
         for row, middle in enumerate(middles):
             start = int(np.clip(middle - half, 0, max(0, cleaned.size - 2 * half)))
             part = cleaned[start : start + 2 * half]
-            # NeuroKit fails in many ways where it finds no beat; what it cannot grade is not acceptable.
-            grades[row] = _or_unusable(
+            # It fails in many ways where it finds no beat.
+            grades[row] = _or_failed(
                 lambda part=part: neurokit2.ecg_quality(  # type: ignore[misc]
                     part, sampling_rate=rate_hz, method="zhao2018", approach=mode
                 )
@@ -208,11 +245,11 @@ def _zhao(raw: Signal, middles: Ints, seconds: int, mode: str) -> Ints:
     return grades
 
 
-def _or_unusable(grade: Callable[[], str]) -> int:
+def _or_failed(grade: Callable[[], str]) -> int:
     try:
         return int(ZHAO[grade()])
     except (ValueError, IndexError, ZeroDivisionError, TypeError):
-        return int(Grade.UNUSABLE)
+        return -1
 
 
 def _show_agreement(calibration: Rows, test: Rows | None) -> None:
@@ -230,8 +267,11 @@ def _show_agreement(calibration: Rows, test: Rows | None) -> None:
     table.add_row(*row("the rule, all indices", lambda rows: rows.ours)[1])
     table.add_section()
     singles = []
+    graded: dict[str, Ints] = {}
     for name, rising in RISING.items():
         low, high = _fit(calibration.indices[name], calibration.truth, rising=rising)
+        if test is not None:
+            graded[name] = _grade(test.indices[name], low, high, rising=rising)
         singles.append(
             row(
                 name,
@@ -245,8 +285,22 @@ def _show_agreement(calibration: Rows, test: Rows | None) -> None:
         table.add_row(*cells)
     table.add_section()
     for name in calibration.theirs:
-        table.add_row(*row(name, lambda rows, name=name: rows.theirs[name])[1])  # type: ignore[misc]
+        table.add_row(*row(name, lambda rows, name=name: np.maximum(rows.theirs[name], Grade.UNUSABLE))[1])  # type: ignore[misc]
     console.print(table)
+    if test is not None:
+        best = max(graded, key=lambda name: kappa(test.truth, graded[name]))
+        ours, alone = _resampled(test, test.ours, graded[best])
+        low, high = np.percentile(ours, [2.5, 97.5])
+        less, more = np.percentile(ours - alone, [2.5, 97.5])
+        console.print(
+            f"Test half: the rule {low:.2f} to {high:.2f}; more than {best} alone by {less:+.3f} to {more:+.3f}."
+        )
+        console.print(
+            "NeuroKit ended with an error on "
+            + ", ".join(f"{share:.1%} ({name})" for name, share in test.errors.items())
+            + " of the rows.",
+            highlight=False,
+        )
     console.print(
         f"The rule's own limits: residual {CALIBRATED.residual_unusable:g} and {CALIBRATED.residual_good:g}, "
         f"bSQI {CALIBRATED.bsqi_unusable:g} and {CALIBRATED.bsqi_good:g}, "

@@ -30,6 +30,7 @@ class BeatScore:
         false_negatives: reference beats that were missed.
         false_positives: found beats that are none.
         median_jitter_s: median distance of a found beat from its reference, absolute; NaN without a pair.
+        p95_jitter_s: what 95 % of these distances do not exceed; NaN without a pair.
         scatter_s: median distance of these differences from their own median, so that a constant delay does not count;
             NaN without a pair.
     """
@@ -38,6 +39,7 @@ class BeatScore:
     false_negatives: int
     false_positives: int
     median_jitter_s: float
+    p95_jitter_s: float
     scatter_s: float
 
     @property
@@ -85,13 +87,13 @@ def compare_beats(
         SignalError: indices do not rise, or the rate or the tolerance makes no sense.
     """
     pairs = pair_beats(reference, found, rate_hz=rate_hz, tolerance_s=tolerance_s)
-    none = float("nan")
     difference = np.asarray(found)[pairs[:, 1]] - np.asarray(reference)[pairs[:, 0]]
     return BeatScore(
         true_positives=len(pairs),
         false_negatives=len(reference) - len(pairs),
         false_positives=len(found) - len(pairs),
         median_jitter_s=float(np.median(np.abs(difference))) / rate_hz if len(pairs) else float("nan"),
+        p95_jitter_s=float(np.percentile(np.abs(difference), 95)) / rate_hz if len(pairs) else float("nan"),
         scatter_s=float(np.median(np.abs(difference - np.median(difference)))) / rate_hz
         if len(pairs)
         else float("nan"),
@@ -111,7 +113,32 @@ def pair_beats(
         )
     # Half a nanosecond more, so that a beat exactly on the limit is inside whatever the rounding of the product.
     limit = tolerance_s * rate_hz + 0.5e-9 * rate_hz
-    true, other = np.asarray(reference).tolist(), np.asarray(found).tolist()
+    true, other = np.asarray(reference), np.asarray(found)
+    first, n_others = _within(true, other, limit)
+    _, n_true = _within(other, true, limit)
+    # Most beats could be paired with one other alone, which has no other choice either: these are pairs.
+    at = np.flatnonzero(n_others == 1)
+    at = at[n_true[first[at]] == 1]
+    pairs = np.stack([at, first[at]], axis=1)
+    n_others[at] = n_true[first[at]] = 0
+    left_true, left_other = np.flatnonzero(n_others), np.flatnonzero(n_true)
+    rest = _pair_in_order(true[left_true].tolist(), other[left_other].tolist(), limit)
+    if rest.size:
+        pairs = np.concatenate([pairs, np.stack([left_true[rest[:, 0]], left_other[rest[:, 1]]], axis=1)])
+        pairs = pairs[np.argsort(pairs[:, 0], kind="stable")]
+    return np.asarray(pairs, dtype=np.int64)
+
+
+def _within(
+    beats: NDArray[np.int64], others: NDArray[np.int64], limit: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Position of the first other beat no more than ``limit`` away, and how many there are, for each beat."""
+    first = np.searchsorted(others, beats - limit, side="left")
+    return first, np.searchsorted(others, beats + limit, side="right") - first
+
+
+def _pair_in_order(true: list[int], other: list[int], limit: float) -> NDArray[np.int64]:
+    """Pair beats of which some could be in several pairs; shape (n_pairs, 2)."""
     pairs = []
     i = j = 0
     # On a line, pairing the earliest two that may be paired never costs a pair later.

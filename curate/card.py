@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from curate.card_tables import Share, covered_hours, cross_tables, lead_rows, made_how
 from curate.corpus_read import QUALITY_GRADES, Corpus, open_corpus
 from curate.pictures import ecg_picture, heart_rate_picture
 from curate.splits import SIDES
@@ -31,6 +32,14 @@ SCALE_WORDS = {
         "knows how strong the rest of its recording was."
     ),
 }
+QUALITY_WORDS = {
+    "unusable": (
+        "Windows of every grade are kept, for movement is part of the task; the table in the corpus says which is "
+        "which."
+    ),
+    "doubtful": "Leads that are unusable in a window are masked there, and windows in which all are were not kept.",
+    "good": "Leads that are not good in a window are masked there, and windows in which none is were not kept.",
+}
 DEGREE_WORDS = {0: "not graded", 1: "1, little or none", 2: "2", 3: "3", 4: "4, strongest"}
 
 
@@ -41,15 +50,6 @@ class Example:
     title: str
     detail: str
     svg: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Share:
-    """A part of a whole, for a bar."""
-
-    name: str
-    n: int
-    percent: float
 
 
 def write_card(corpus_file: Path, card: Path) -> None:
@@ -82,11 +82,22 @@ def render_card(corpus: Corpus) -> str:
     activities = sorted(table["activity"].unique())
     return environment.get_template("card.html.j2").render(
         corpus=corpus,
+        windows_words=_windows_words(corpus),
+        quality_words=QUALITY_WORDS[corpus.min_quality],
         scale_words=SCALE_WORDS.get(corpus.scale, corpus.scale),
         facts=_facts(corpus),
         activities=activities,
         balance=list(_balance(table, activities)),
-        factors=[(factor, _counts(table, factor)) for factor in corpus.factors],
+        classes=_classes(corpus),
+        crosses=cross_tables(table, corpus.factors),
+        leads=lead_rows(corpus),
+        made_how=made_how(corpus.sources),
+        excluded_recordings=sorted(corpus.excluded_recordings.items()),
+        swapped=[
+            (source["recording"], source["lead_swap"]["suspected"])
+            for source in corpus.sources
+            if source["lead_swap"]["suspected"] not in ("none", "unknown")
+        ],
         quality=[(name, _shares(rows, "quality", QUALITY_GRADES)) for name, rows in _by_activity(table)],
         artefact=_artefact(table),
         heart_rate=heart_rate_picture({name: rows["heart_rate"].to_numpy() for name, rows in _by_activity(table)}),
@@ -110,10 +121,40 @@ def _facts(corpus: Corpus) -> list[tuple[str, str]]:
     return [
         ("windows", f"{corpus.n_windows:,}".replace(",", " ")),
         ("recorded", _duration(recorded_s)),
+        ("in windows", _duration(3600 * sum(covered_hours(table, _rates(corpus), "recording").values()))),
         ("subjects", str(table["subject"].nunique())),
         ("sessions", str(len(table[["subject", "session"]].drop_duplicates()))),
         ("recordings", str(len(corpus.sources))),
         ("activities", str(table["activity"].nunique())),
+    ]
+
+
+def _windows_words(corpus: Corpus) -> str:
+    if corpus.n_beats:
+        beats = "1 beat" if corpus.n_beats == 1 else f"{corpus.n_beats} beats"
+        every = "every beat" if corpus.hop_beats == 1 else f"every {corpus.hop_beats} beats"
+        return f"windows of {beats} {every}, in a room of {corpus.window_s:g} s"
+    return f"windows of {corpus.window_s:g} s every {corpus.hop_s:g} s"
+
+
+def _rates(corpus: Corpus) -> dict[str, float]:
+    return {source["recording"]: float(source["rate_hz"]) for source in corpus.sources}
+
+
+def _classes(corpus: Corpus) -> list[dict[str, Any]]:
+    """Each activity's share of the windows, its hours, and how many people did it."""
+    hours = covered_hours(corpus.table, _rates(corpus), "activity")
+    most = int(corpus.table["activity"].value_counts().max())
+    return [
+        {
+            "name": name,
+            "n": len(rows),
+            "percent": 100 * len(rows) / corpus.n_windows,
+            "width": 100 * len(rows) / most,
+            "duration": _duration(3600 * hours[name]),
+            "n_subjects": int(rows["subject"].nunique()),
+        }
+        for name, rows in _by_activity(corpus.table)
     ]
 
 
@@ -139,10 +180,6 @@ def _balance(table: pd.DataFrame, activities: Sequence[str]) -> Iterator[dict[st
 
 def _by_activity(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return [(str(name), rows) for name, rows in table.groupby("activity")]
-
-
-def _counts(table: pd.DataFrame, column: str) -> list[Share]:
-    return _shares(table, column, sorted(table[column].unique()))
 
 
 def _shares(table: pd.DataFrame, column: str, values: Sequence[Any]) -> list[Share]:

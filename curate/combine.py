@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from curate.detectors import REFRACTORY_S
+from curate.qrs_band import in_qrs_band
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from curate.signal import Signal
 
-__all__ = ["QRS_BAND_HZ", "settle"]
-
-QRS_BAND_HZ = (8.0, 30.0)
-"""Most of a QRS lies in it, and most of what moving electrodes give lies below."""
+__all__ = ["PARAMETERS", "settle"]
 
 _PART_S = 60.0
 _MARGIN_S = 1.0
@@ -28,6 +26,29 @@ _GREY_FIT = 0.35
 _MAX_GREY = 0.25
 _FEWEST_BEATS = 5
 _MAX_RR_RATIO = 2.2
+_GAP = (1.6, 2.4)
+_GAP_AROUND = 4
+_GAP_FIT = 0.25
+_GAP_CLEAR = 1.5
+_GAP_OFF = 0.15
+
+PARAMETERS = {
+    "part_s": _PART_S,
+    "half_s": _HALF_S,
+    "fewest_agreed": _FEWEST_AGREED,
+    "beat_fit": _BEAT_FIT,
+    "sure_fit": _SURE_FIT,
+    "grey_fit": _GREY_FIT,
+    "max_grey": _MAX_GREY,
+    "fewest_beats": _FEWEST_BEATS,
+    "max_rr_ratio": _MAX_RR_RATIO,
+    "gap": list(_GAP),
+    "gap_around": _GAP_AROUND,
+    "gap_fit": _GAP_FIT,
+    "gap_clear": _GAP_CLEAR,
+    "gap_off": _GAP_OFF,
+}
+"""What ``settle`` runs with, for the history of what it found."""
 
 
 def settle(
@@ -49,6 +70,11 @@ def settle(
     rejected is taken back where these peaks stand clear of the rest: at most one peak in the grey between 0.35 and 0.6
     to four above, at least five of these, and the longest interval less than 2.2 times the shortest.
 
+    Where an interval is as long as two (1.6 to 2.4 times the median of nine around it), the sum is looked at once more:
+    a beat that a clipped wave or an artefact hid from both detectors is taken where the sum has its highest peak of all
+    between the two beats, above 0.25 and 1.5 times as high as anything else there, within 15 % of an interval from the
+    middle. A pause has no such peak and stays one.
+
     Args:
         signal: cleaned, shape (n_samples, n_leads).
         samples: R peaks found so far, set on their extremum, rising.
@@ -69,13 +95,16 @@ def settle(
     """
     rejected = rejected.copy()
     refractory = REFRACTORY_S * signal.rate_hz
+    disputed = disputed.copy()
+    disputed[(samples[:-1] + samples[1:])[_double(samples)] // 2 // block] = True
     parts = max(1, round(rejected.size * block / (_PART_S * signal.rate_hz)))
     for blocks in np.array_split(np.arange(rejected.size), parts):
         open_blocks = blocks[disputed[blocks] | rejected[blocks]]
         here = (samples // block >= blocks[0]) & (samples // block <= blocks[-1]) if blocks.size else samples < 0
         if open_blocks.size == 0 or np.count_nonzero(agreed & here) < _FEWEST_AGREED:
             continue
-        peaks, heights = _peaks(*_fit(signal, samples[agreed & here], mask, blocks, block), signal.rate_hz)
+        fit, start = _fit(signal, samples[agreed & here], mask, blocks, block)
+        peaks, heights = _peaks(fit, start, signal.rate_hz)
         for number in open_blocks:
             there = peaks // block == number
             found = peaks[there & (heights >= _BEAT_FIT)]
@@ -91,21 +120,51 @@ def settle(
             samples = np.concatenate([samples[~inside], found, lone])
             order = np.argsort(samples, kind="stable")
             samples, agreed = samples[order], agreed[order]
+        hidden = _hidden(samples, fit, start, round(refractory))
+        hidden = hidden[~rejected[hidden // block]]
+        order = np.argsort(np.concatenate([samples, hidden]), kind="stable")
+        samples = np.concatenate([samples, hidden])[order]
+        agreed = np.concatenate([agreed, np.zeros(hidden.size, dtype=np.bool_)])[order]
     return samples, rejected
+
+
+def _double(samples: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which intervals are as long as two of those around them."""
+    intervals = np.diff(samples)
+    if intervals.size <= _GAP_AROUND:
+        return np.zeros(intervals.size, dtype=np.bool_)
+    padded = np.pad(intervals, _GAP_AROUND, mode="reflect")
+    usual = np.median(np.lib.stride_tricks.sliding_window_view(padded, 2 * _GAP_AROUND + 1), axis=1)
+    return np.asarray((intervals >= _GAP[0] * usual) & (intervals <= _GAP[1] * usual))
+
+
+def _hidden(samples: NDArray[np.int64], fit: NDArray[np.float64], start: int, refractory: int) -> NDArray[np.int64]:
+    """Beats in the middle of double intervals that the fit, which begins at sample ``start``, speaks for."""
+    found = []
+    for place in np.flatnonzero(_double(samples)):
+        before, after = int(samples[place]), int(samples[place + 1])
+        if before < start or after > start + fit.size:
+            continue
+        between = fit[before + refractory - start : after - refractory - start]
+        at = int(between.argmax()) if between.size else 0
+        peak = before + refractory + at
+        if not between.size or abs(peak - (before + after) / 2) > _GAP_OFF * (after - before) / 2:
+            continue
+        rest = np.concatenate([between[: max(0, at - refractory)], between[at + refractory :]])
+        if between[at] >= max(_GAP_FIT, _GAP_CLEAR * rest.max(initial=0.0)):
+            found.append(peak)
+    return np.array(found, dtype=np.int64)
 
 
 def _fit(
     signal: Signal, beats: NDArray[np.int64], mask: NDArray[np.bool_], blocks: NDArray[np.int64], block: int
 ) -> tuple[NDArray[np.float64], int]:
     """How far each sample of some blocks is like the usual beat there: 1 on one; and the first of these samples."""
-    from scipy import signal as dsp
-
     first, stop = int(blocks[0]) * block, min((int(blocks[-1]) + 1) * block, signal.n_samples)
     low, high = first - round(_MARGIN_S * signal.rate_hz), stop + round(_MARGIN_S * signal.rate_hz)
     low, high = max(0, low), min(signal.n_samples, high)
     searched = mask[low:high].T
-    band = dsp.butter(2, QRS_BAND_HZ, btype="bandpass", fs=signal.rate_hz, output="sos")
-    values = dsp.sosfiltfilt(band, np.where(searched, signal.values[low:high].T, 0.0), axis=-1)
+    values = in_qrs_band(np.where(searched, signal.values[low:high].T, 0.0), signal.rate_hz)
     half = round(_HALF_S * signal.rate_hz)
     beats = beats[(beats >= low + half) & (beats < high - half)] - low
     number = np.arange(low, high) // block - blocks[0]

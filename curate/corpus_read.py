@@ -18,8 +18,10 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from curate.corpus_piece import read_texts
 from curate.errors import CorpusError
-from curate.splits import SIDES, SPLIT_KINDS
+from curate.split_plan import natural
+from curate.splits import SIDES, SPLIT_KINDS, family_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +31,18 @@ __all__ = ["CORPUS_FORMAT", "CORPUS_VERSION", "SIDES", "Corpus", "family_folds",
 CORPUS_FORMAT = "trilead-corpus"
 CORPUS_VERSION = 1
 
-FIXED_COLUMNS = ("subject", "session", "recording", "activity", "start", "stop", "quality", "artefact", "heart_rate")
+FIXED_COLUMNS = (
+    "subject",
+    "session",
+    "recording",
+    "activity",
+    "start",
+    "stop",
+    "quality",
+    "artefact",
+    "heart_rate",
+    "length",
+)
 QUALITY_GRADES = ("good", "doubtful", "unusable")
 _TEXT_COLUMNS = ("subject", "session", "recording", "activity", "quality")
 # Reading on over a few windows nobody asked for costs less than another call into HDF5.
@@ -56,8 +69,11 @@ class Corpus:
         name: the corpus's name.
         leads: names of the leads, in the order of axis 1 of the windows.
         rate_hz: samples per second of the windows.
-        window_s: length of a window.
-        hop_s: distance between the starts of neighbouring windows.
+        window_s: length of a window, or of the room that windows of beats are put into.
+        hop_s: distance between the starts of neighbouring windows that were cut by length.
+        n_beats: beats in a window; 0 where windows were cut by length.
+        hop_beats: from one window's first beat to the next one's, where they were cut by beats.
+        min_quality: the grade below which leads were masked.
         unit: unit of the windows' values; ``mV``, or a word for scaled values.
         scale: ``none`` or ``recording-p98``.
         n_windows: how many windows there are.
@@ -65,11 +81,14 @@ class Corpus:
         factors: names of the factor columns in ``table``.
         cleaning: every parameter of the processing.
         excluded: reason → number of windows that were cut but not kept for that reason.
+        excluded_recordings: recording → why it was left out.
         sources: one entry per recording: its name, id, digests, rate and layers.
         splits_left_out: kind of split → why it could not be made.
         software_version: the trilead that made the file.
         table: one row per window: subject, session, recording, one column per factor, activity, start, stop (raw sample
-            range), quality, artefact (degree, 0 where nobody graded it) and heart_rate (per minute, NaN where unknown).
+            range), quality, artefact (degree, 0 where nobody graded it), heart_rate (per minute, NaN where unknown) and
+            length (samples that hold signal, from the left). Equal texts are one and the same string, so that a row
+            takes some 70 bytes.
     """
 
     def __init__(self, path: Path) -> None:
@@ -106,12 +125,18 @@ class Corpus:
         self.rate_hz = self._positive(attrs, "rate_hz")
         self.window_s = self._positive(attrs, "window_s")
         self.hop_s = self._positive(attrs, "hop_s")
+        self.n_beats = int(attrs.get("n_beats", 0))
+        self.hop_beats = int(attrs.get("hop_beats", 1))
+        self.min_quality = str(attrs.get("min_quality", QUALITY_GRADES[-1]))
         self.unit = str(attrs["unit"])
         self.scale = str(attrs["scale"])
         self.software_version = str(attrs["software_version"])
         self.factors: tuple[str, ...] = tuple(str(factor) for factor in json.loads(attrs["factors"]))
         self.cleaning: dict[str, Any] = _json_object(file["cleaning"])
         self.excluded: dict[str, int] = {str(k): int(v) for k, v in _json_object(file["excluded"]).items()}
+        self.excluded_recordings: dict[str, str] = {
+            str(k): str(v) for k, v in _json_object(file.get("excluded_recordings")).items()
+        }
         self.sources: list[dict[str, Any]] = list(_json_object(file["sources"])["recordings"])
         self.splits_left_out: dict[str, str] = {
             str(k): str(v) for k, v in _json_object(file["splits_left_out"]).items()
@@ -145,22 +170,36 @@ class Corpus:
                 reason="damaged",
             )
         self._lead_ok: NDArray[np.bool_] = lead_ok[()].astype(bool)
+        quality = file["windows"].get("lead_quality")
+        self._lead_quality: NDArray[np.uint8] = (
+            np.where(self._lead_ok, len(QUALITY_GRADES) - 1, 0).astype(np.uint8) if quality is None else quality[()]
+        )
+        if self._lead_quality.shape != self._lead_ok.shape or self._lead_quality.dtype != np.uint8:
+            raise CorpusError(
+                f"/windows/lead_quality is {self._lead_quality.dtype} of shape {self._lead_quality.shape}; it must "
+                "have one grade per window and lead; build the corpus again.",
+                path=self.path,
+                reason="damaged",
+            )
 
     def _load_table(self, group: h5py.Group) -> pd.DataFrame:
         import pandas as pd
 
         columns: dict[str, Any] = {}
         for name in ("subject", "session", "recording", *self.factors, *FIXED_COLUMNS[3:]):
-            values = group[name][()]
-            if values.shape != (self.n_windows,):
+            if name == "length" and name not in group:
+                columns[name] = np.full(self.n_windows, self.n_samples, dtype=np.int32)
+                continue
+            dataset = group[name]
+            if dataset.shape != (self.n_windows,):
                 raise CorpusError(
-                    f"column {name} has {values.shape} values for {self.n_windows} windows; build the corpus again.",
+                    f"column {name} has {dataset.shape} values for {self.n_windows} windows; build the corpus again.",
                     path=self.path,
                     reason="damaged",
                 )
             text = name in _TEXT_COLUMNS or name in self.factors
-            columns[name] = np.char.decode(values.astype(bytes), "utf-8").astype(object) if text else values
-        table = pd.DataFrame(columns)
+            columns[name] = read_texts(dataset) if text else dataset[()]
+        table = pd.DataFrame(columns, copy=False)
         start, stop = columns["start"], columns["stop"]
         if start.dtype.kind != "i" or stop.dtype.kind != "i" or np.any(start < 0) or np.any(stop <= start):
             raise CorpusError("a window's raw range is empty or negative; build the corpus again.", path=self.path)
@@ -208,7 +247,11 @@ class Corpus:
         Raises:
             CorpusError: there is no such split.
         """
-        return np.array(SIDES)[self._sides[self._known(name)]]
+        return np.array(SIDES)[self.split_codes(name)]
+
+    def split_codes(self, name: str) -> NDArray[np.uint8]:
+        """Give each window's side in a split as its place in ``SIDES``; see ``split``."""
+        return self._sides[self._known(name)]
 
     def split_info(self, name: str) -> dict[str, Any]:
         """Tell how a split was made: kind, words, seed, parameters, fold, counts, and the hash of its ranges."""
@@ -252,9 +295,15 @@ class Corpus:
         """Tell which leads of which windows hold signal, shape (n, n_leads)."""
         return self._lead_ok[self._indices(indices)]
 
+    def lead_quality(
+        self, indices: Sequence[int] | NDArray[np.integer[Any]] | slice | None = None
+    ) -> NDArray[np.uint8]:
+        """Grade the leads of windows, shape (n, n_leads): 2 good, 1 doubtful, 0 unusable or not there."""
+        return self._lead_quality[self._indices(indices)]
+
     def _indices(self, indices: Sequence[int] | NDArray[np.integer[Any]] | slice | None) -> NDArray[np.int64]:
         if indices is None or isinstance(indices, slice):
-            return np.arange(self.n_windows)[indices or slice(None)]
+            return np.arange(*(indices or slice(None)).indices(self.n_windows))
         wanted = np.asarray(indices)
         if wanted.size and wanted.dtype.kind not in "iu":
             raise CorpusError(f"window numbers are {wanted.dtype}; they must be whole numbers.", path=self.path)
@@ -301,10 +350,16 @@ class Corpus:
 def family_folds(corpus: Corpus, family: str) -> list[str]:
     """Name the folds of a split family in their order: ``random`` has itself, ``across-sessions`` ``.1`` and ``.2``.
 
+    Args:
+        corpus: an open corpus.
+        family: as in the corpus (``across-factor.electrode``) or as it was asked for (``across-factor:electrode``); a
+            single fold is its own.
+
     Raises:
         CorpusError: the corpus has no such split.
     """
-    folds = [name for name in corpus.split_names if name == family or name.rpartition(".")[0] == family]
+    wanted = family_of(family)
+    folds = [name for name in corpus.split_names if wanted in (name, _family(corpus, name))]
     if not folds:
         raise CorpusError(
             f"there is no split {family!r}; this corpus has {', '.join(split_families(corpus)) or 'none'}.",
@@ -316,16 +371,22 @@ def family_folds(corpus: Corpus, family: str) -> list[str]:
 
 def split_families(corpus: Corpus) -> list[str]:
     """Name the split families of a corpus, each once."""
-    return list(dict.fromkeys(corpus.split_info(name)["kind"] for name in corpus.split_names))
+    return list(dict.fromkeys(_family(corpus, name) for name in corpus.split_names))
 
 
-def _split_order(name: str) -> tuple[int, str, int]:
-    kind, _, fold = name.partition(".")
-    place = SPLIT_KINDS.index(kind) if kind in SPLIT_KINDS else len(SPLIT_KINDS)
-    return place, kind, int(fold) if fold.isdigit() else 0
+def _family(corpus: Corpus, name: str) -> str:
+    info = corpus.split_info(name)
+    return str(info.get("family", info["kind"]))
 
 
-def _json_object(dataset: h5py.Dataset) -> dict[str, Any]:
+def _split_order(name: str) -> tuple[int, list[tuple[int, int, str]]]:
+    kind = name.partition(".")[0]
+    return SPLIT_KINDS.index(kind) if kind in SPLIT_KINDS else len(SPLIT_KINDS), natural(name)
+
+
+def _json_object(dataset: h5py.Dataset | None) -> dict[str, Any]:
+    if dataset is None:
+        return {}
     value = json.loads(dataset[()])
     if not isinstance(value, dict):
         raise ValueError(f"{dataset.name} is not a JSON object")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +13,22 @@ from numpy.typing import NDArray
 
 from acquire.recordings.recording import Recording, open_recording
 from acquire.study import Study
+from curate.beat_windows import BEFORE_R_S, beat_spans
+from curate.content_prints import content_prints
 from curate.errors import CorpusError
 from curate.labels import Label, Layer
 from curate.layers import MergedLabels, merge_labels, open_layers, write_protocol_layer
-from curate.leakage import fingerprints
+from curate.lead_swap import suspect_swaps
 from curate.peaks import Beats, find_r_peaks
-from curate.quality import assess, grade_ranges
+from curate.quality import Grade, assess
 from curate.resample import Prepared, grid_for, prepare
-from curate.windows import ActivityRange, WindowGrid, activity_ranges, choose_windows, take
+from curate.rhythm import heart_rate
+from curate.windows import ActivityRange, Keep, Spans, WindowGrid, activity_ranges, choose_windows, take
 
 __all__ = ["CutRecording", "CutSettings", "Survey", "cut_recording", "survey_recording"]
 
 SCALES = ("none", "recording-p98")
 _SCALE_PERCENTILE = 98.0
-_LONGEST_RR_S = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +44,9 @@ class CutSettings:
         settle_s: what the filter does not vouch for at each end of a run.
         scale: one of ``SCALES``.
         layers: take only these annotators' layers; None takes all.
+        keep: which windows are wanted.
+        n_beats: beats in a window that is cut by beats; 0 cuts by length.
+        hop_beats: from one such window's first beat to the next one's; ``n_hop`` then has no say.
     """
 
     leads: tuple[str, ...]
@@ -52,6 +57,9 @@ class CutSettings:
     settle_s: float
     scale: str
     layers: tuple[str, ...] | None
+    keep: Keep = field(default_factory=Keep)
+    n_beats: int = 0
+    hop_beats: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +72,7 @@ class Survey:
         subject: its subject.
         session: its session.
         factors: factor → level.
+        started_at: when it was begun, UTC, ISO 8601.
         leads: every lead it can give.
         measured_leads: those that carry what was measured.
         unit: of its leads.
@@ -81,6 +90,7 @@ class Survey:
     subject: str
     session: str
     factors: dict[str, str]
+    started_at: str
     leads: tuple[str, ...]
     measured_leads: tuple[str, ...]
     unit: str
@@ -97,14 +107,17 @@ class Survey:
         return WindowGrid.of(grid, self.n_samples, n_samples=settings.n_samples, n_hop=settings.n_hop)
 
     def activity_ranges(self, settings: CutSettings) -> list[ActivityRange]:
-        """The stretches that could give windows, with the grid on which these would stand."""
+        """The stretches that could give windows that are wanted, with the grid on which these would stand."""
         grid = self.window_grid(settings)
+        wanted = self.activities if settings.keep.activities is None else settings.keep.activities
         return [
             ActivityRange(
                 recording=self.recording,
                 recording_id=self.recording_id,
                 subject=self.subject,
                 session=self.session,
+                factors=self.factors,
+                started_at=self.started_at,
                 activity=activity,
                 start=start,
                 stop=stop,
@@ -112,6 +125,7 @@ class Survey:
                 grid=grid,
             )
             for start, stop, activity in self.ranges
+            if activity in wanted
         ]
 
 
@@ -122,18 +136,20 @@ class CutRecording:
     Attributes:
         windows: shape (n, n_leads, n_samples), float32.
         lead_ok: shape (n, n_leads).
+        lead_quality: shape (n, n_leads), ``Grade`` of each lead; the lowest where the recording has no such lead.
         columns: the numeric and text columns of the table that differ from window to window, each of shape (n,).
         excluded: reason → windows not kept.
         source: provenance, as it is stored.
-        prints: content fingerprints of the raw counts.
+        prints: name → array; see ``curate.content_prints``.
     """
 
     windows: NDArray[np.float32]
     lead_ok: NDArray[np.bool_]
+    lead_quality: NDArray[np.uint8]
     columns: dict[str, NDArray[Any]]
     excluded: dict[str, int]
     source: dict[str, Any]
-    prints: NDArray[np.uint64]
+    prints: dict[str, NDArray[Any]]
 
 
 def survey_recording(study: Study, path: Path, layers: Sequence[str] | None, *, settle_s: float) -> Survey:
@@ -163,6 +179,7 @@ def survey_recording(study: Study, path: Path, layers: Sequence[str] | None, *, 
             subject=recording.header.subject,
             session=recording.header.session,
             factors=dict(recording.header.factors),
+            started_at=recording.header.started_at,
             leads=recording.leads,
             measured_leads=recording.measured_leads,
             unit=recording.unit,
@@ -217,30 +234,36 @@ def _cut(
     merged: MergedLabels,
     counts: NDArray[Any],
 ) -> CutRecording:
-    grid = WindowGrid.of(prepared.grid, recording.n_samples, n_samples=settings.n_samples, n_hop=settings.n_hop)
     values, reliable = prepared.signal.values, prepared.signal.reliable
-    cut = choose_windows(grid, merged, recording.valid, reliable, values)
-    scale = _scale(values[reliable], settings.scale, survey.path)
     beats = find_r_peaks(prepared.cleaned, raw=prepared.raw)
-    quality = grade_ranges(assess(prepared.cleaned, raw=prepared.raw, beats=beats), cut.raw_start, cut.raw_stop)
+    spans, excluded = _lay_windows(recording, settings, prepared, beats)
+    quality = assess(prepared.cleaned, raw=prepared.raw, beats=beats)
+    grades = quality.grades_between(spans.raw_start, spans.raw_stop)
+    cut = choose_windows(spans, merged, recording.valid, reliable, values, grades, keep=settings.keep)
+    scale = _scale(values[reliable], settings.scale, survey.path)
 
-    windows = np.zeros((cut.start.size, len(settings.leads), settings.n_samples), dtype=np.float32)
+    windows = np.zeros((cut.activity.size, len(settings.leads), settings.n_samples), dtype=np.float32)
     lead_ok = np.zeros(windows.shape[:2], dtype=np.bool_)
+    lead_quality = np.full(windows.shape[:2], Grade.UNUSABLE, dtype=np.uint8)
     places = [settings.leads.index(lead) for lead in prepared.signal.leads]
     windows[:, places] = take(values / scale, cut, settings.n_samples)
     lead_ok[:, places] = cut.lead_ok
+    lead_quality[:, places] = cut.lead_quality
+    start, stop = cut.spans.raw_start, cut.spans.raw_stop
     return CutRecording(
         windows=windows,
         lead_ok=lead_ok,
+        lead_quality=lead_quality,
         columns={
             "activity": np.array(merged.activities, dtype=object)[cut.activity],
-            "start": cut.raw_start,
-            "stop": cut.raw_stop,
-            "quality": np.asarray(quality, dtype=object),
+            "start": start,
+            "stop": stop,
+            "quality": _worst_in_use(lead_quality, lead_ok),
             "artefact": cut.artefact,
-            "heart_rate": heart_rate(beats, cut.raw_start, cut.raw_stop, recording.rate_hz),
+            "heart_rate": heart_rate(beats, start, stop, recording.rate_hz),
+            "length": (cut.spans.stop - cut.spans.start).astype(np.int32),
         },
-        excluded=cut.excluded,
+        excluded=excluded | cut.excluded,
         source={
             "recording": survey.recording,
             "recording_id": survey.recording_id,
@@ -251,17 +274,45 @@ def _cut(
             "session": survey.session,
             "board": recording.header.board,
             "source": recording.header.source,
+            "protocol": recording.header.protocol_name,
             "leads": list(prepared.signal.leads),
             "unit": survey.unit,
             "rate_hz": survey.rate_hz,
             "seconds": survey.n_valid / survey.rate_hz,
             "scale": scale,
             "n_beats": int(beats.samples.size),
-            "n_windows": int(cut.start.size),
-            "steps": [dict(step) for step in prepared.signal.steps],
+            "n_windows": int(cut.activity.size),
+            "steps": [dict(step) for step in (*prepared.signal.steps, beats.step, quality.step)],
+            "lead_swap": suspect_swaps(prepared.cleaned, beats),
         },
-        prints=fingerprints(counts),
+        prints=content_prints(counts, beats, recording.rate_hz),
     )
+
+
+def _lay_windows(
+    recording: Recording, settings: CutSettings, prepared: Prepared, beats: Beats
+) -> tuple[Spans, dict[str, int]]:
+    """Where windows would stand, by length or by beats, and how many of the latter cannot even be tried."""
+    grid = WindowGrid.of(prepared.grid, recording.n_samples, n_samples=settings.n_samples, n_hop=settings.n_hop)
+    if not settings.n_beats:
+        return grid.spans(), {}
+    return beat_spans(
+        grid,
+        beats.samples,
+        beats.rejected,
+        rate_hz=recording.rate_hz,
+        n_beats=settings.n_beats,
+        hop_beats=settings.hop_beats,
+        n_before=round(BEFORE_R_S * settings.rate_hz),
+    )
+
+
+def _worst_in_use(lead_quality: NDArray[np.uint8], lead_ok: NDArray[np.bool_]) -> NDArray[Any]:
+    """Each window's grade in words: that of its worst lead, of those that are not masked."""
+    words = np.array([grade.name.lower() for grade in Grade], dtype=object)
+    worst = np.where(lead_ok, lead_quality, Grade.GOOD).min(axis=1, initial=Grade.GOOD)
+    graded: NDArray[Any] = words[worst]
+    return graded
 
 
 def _labels(layers: Sequence[Layer]) -> list[Label]:
@@ -283,38 +334,3 @@ def _scale(trusted: NDArray[np.float64], scale: str, path: Path) -> float:
             path=path,
         )
     return spread
-
-
-def heart_rate(beats: Beats, start: NDArray[np.int64], stop: NDArray[np.int64], rate_hz: float) -> NDArray[np.float32]:
-    """Heart rate around each range: over all beat-to-beat intervals that reach into it.
-
-    Args:
-        beats: R peaks as raw sample indices.
-        start: first raw sample of each range.
-        stop: one past its last.
-        rate_hz: raw samples per second.
-
-    Returns:
-        Per minute, shape (n,); NaN where an interval is missing, longer than 3 s, or runs over a stretch that was not
-        searched.
-    """
-    peaks = beats.samples
-    rate = np.full(start.size, np.nan, dtype=np.float32)
-    if peaks.size < 2:
-        return rate
-    intervals = np.diff(peaks)
-    broken = intervals > _LONGEST_RR_S * rate_hz
-    if beats.rejected.size:
-        place = np.searchsorted(beats.rejected[:, 1], peaks[:-1], side="right")
-        begin = np.append(beats.rejected[:, 0], np.iinfo(np.int64).max)[place]
-        broken |= begin < peaks[1:]
-    n_broken = np.concatenate(([0], np.cumsum(broken)))
-    first = np.searchsorted(peaks, start, side="right") - 1
-    last = np.searchsorted(peaks, stop - 1, side="left")
-    known = (first >= 0) & (last < peaks.size) & (last > first)
-    first, last = np.clip(first, 0, peaks.size - 1), np.clip(last, 0, peaks.size - 1)
-    known &= n_broken[last] == n_broken[first]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        every = 60.0 * rate_hz * (last - first) / (peaks[last] - peaks[first])
-    rate[known] = every[known]
-    return rate

@@ -7,14 +7,29 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from acquire.names import stem_parts
 from acquire.study import Study
 from curate.corpus_read import FIXED_COLUMNS
 from curate.corpus_recording import SCALES, Survey
 from curate.errors import CorpusError
+from curate.quality import Grade
+from curate.windows import Keep
 
-__all__ = ["check_numbers", "choose_factors", "choose_leads", "choose_scale", "corpus_path"]
+__all__ = [
+    "check_numbers",
+    "choose_factors",
+    "choose_keep",
+    "choose_leads",
+    "choose_recordings",
+    "choose_room",
+    "choose_scale",
+    "corpus_path",
+]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_NAMED_SUBJECTS = 12
+_WORST_ARTEFACT = 4
+_ROOM_PER_BEAT_S = 1.5
 _STANDARD_LEADS = ("I", "II", "III", "aVR", "aVL", "aVF")
 
 
@@ -42,6 +57,8 @@ def check_numbers(
     band_hz: tuple[float, float],
     workers: int | None,
     seed: int = 0,
+    n_beats: int = 0,
+    hop_beats: int = 1,
 ) -> None:
     """Refuse numbers that no corpus can be built with.
 
@@ -55,6 +72,8 @@ def check_numbers(
         ("the lower corner of the band in Hz", band_hz[0], 0.01, 1000.0),
         ("the upper corner of the band in Hz", band_hz[1], 0.01, 1000.0),
         ("workers", 1 if workers is None else workers, 1, 1024),
+        ("beats in a window", n_beats, 0, 100),
+        ("beats from window to window", hop_beats, 1, 100),
     )
     for what, value, low, high in limits:
         if not (math.isfinite(value) and low <= value <= high):
@@ -69,6 +88,92 @@ def check_numbers(
                 path=path,
                 reason="setting",
             )
+
+
+def choose_room(window_s: float | None, n_beats: int, rate_hz: float) -> float:
+    """Seconds of a window, or of the room that a window of beats is put into.
+
+    Args:
+        window_s: what was asked for; None takes 3 s, or 1.5 s for every beat, which fits 40 beats per minute.
+        n_beats: beats in a window; 0 where windows are cut by length.
+        rate_hz: samples per second of the windows; a chosen room is a whole number of them.
+    """
+    if window_s is not None:
+        return float(window_s)
+    if not n_beats:
+        return 3.0
+    return math.ceil(_ROOM_PER_BEAT_S * n_beats * rate_hz) / rate_hz
+
+
+def choose_recordings(
+    study: Study, recordings: Sequence[Path], *, subjects: Sequence[str] | None, without: Sequence[str]
+) -> list[Path]:
+    """The recordings of the subjects that were asked for, by their file names.
+
+    Args:
+        study: the study.
+        recordings: all of its recordings.
+        subjects: take only these; None takes all.
+        without: leave these out.
+
+    Raises:
+        CorpusError: a subject has no recording, or nothing is left.
+    """
+    subject_of = {path: (stem_parts(path.stem) or ("",))[0] for path in recordings}
+    known = sorted(set(subject_of.values()))
+    for name in (*(subjects or ()), *without):
+        if name not in known:
+            listed = ", ".join(known[:_NAMED_SUBJECTS]) + (", …" if len(known) > _NAMED_SUBJECTS else "")
+            raise CorpusError(
+                f"there is no recording of subject {name[:80]!r}; there are those of {listed}.",
+                path=study.path,
+                reason="subjects",
+            )
+    wanted = set(known if subjects is None else subjects) - set(without)
+    if not wanted:
+        raise CorpusError("no subject is left; ask for fewer to be left out.", path=study.path, reason="subjects")
+    return [path for path in recordings if subject_of[path] in wanted]
+
+
+def choose_keep(
+    study: Study,
+    surveys: Sequence[Survey],
+    *,
+    activities: Sequence[str] | None,
+    max_artefact: int,
+    min_quality: str,
+) -> Keep:
+    """Which windows are wanted.
+
+    Raises:
+        CorpusError: an activity is in no layer, or a limit is none.
+    """
+    known = sorted({activity for survey in surveys for activity in survey.activities})
+    for name in activities or ():
+        if name not in known:
+            raise CorpusError(
+                f"no layer names the activity {name[:80]!r}; they name {', '.join(known) or 'none'}.",
+                path=study.path,
+                reason="activities",
+            )
+    if not 1 <= max_artefact <= _WORST_ARTEFACT:
+        raise CorpusError(
+            f"max_artefact is {max_artefact}; artefact degrees go from 1 to {_WORST_ARTEFACT}.",
+            path=study.path,
+            reason="setting",
+        )
+    grades = {grade.name.lower(): grade for grade in Grade}
+    if min_quality not in grades:
+        raise CorpusError(
+            f"min_quality is {min_quality[:80]!r}; it is one of {', '.join(reversed(grades))}.",
+            path=study.path,
+            reason="setting",
+        )
+    return Keep(
+        activities=None if activities is None else tuple(activities),
+        max_artefact=max_artefact,
+        min_quality=grades[min_quality],
+    )
 
 
 def choose_leads(study: Study, surveys: Sequence[Survey], leads: Sequence[str] | None) -> tuple[str, ...]:

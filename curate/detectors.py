@@ -11,13 +11,32 @@ from curate.beats_score import TOLERANCE_S, pair_beats
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["REFRACTORY_S", "agreement_per_block", "neurokit", "pan_tompkins"]
+__all__ = ["PARAMETERS", "REFRACTORY_S", "TRUSTED_AGREEMENT", "agreement_per_block", "neurokit", "pan_tompkins"]
 
 _PIECE_S = 120.0
 _OVERLAP_S = 10.0
 
+_SMOOTH_S = 0.1
+_AROUND_S = 0.75
+_STEEPER = 1.5
+_LEAST_OF_MEAN_LENGTH = 0.4
+
 REFRACTORY_S = 0.2
 """No two beats are closer; the heart muscle's absolute refractory period is longer."""
+
+TRUSTED_AGREEMENT = 0.75
+"""Share of beats that both detectors see, from which on a stretch holds a rhythm: noise stays below it."""
+
+
+PARAMETERS = {
+    "first": "sleepecg.detect_heartbeats",
+    "second": "neurokit",
+    "piece_s": _PIECE_S,
+    "overlap_s": _OVERLAP_S,
+    "refractory_s": REFRACTORY_S,
+    "tolerance_s": TOLERANCE_S,
+}
+"""Which detectors there are and what they run with, for the history of what they found."""
 
 
 def pan_tompkins(values: NDArray[np.float64], rate_hz: float) -> NDArray[np.int64]:
@@ -61,21 +80,68 @@ def neurokit(values: NDArray[np.float64], rate_hz: float) -> NDArray[np.int64]:
     It looks for stretches where the lead is steeper than it is on average around them, and for the most prominent
     maximum in each. That is unlike ``pan_tompkins``, which adapts one threshold to the beats it has seen.
 
+    NeuroKit asks SciPy for the maxima of one stretch after the other, which is most of its time, and takes seconds to
+    import. Here SciPy is asked once for all of them, with infinite samples between the stretches so that no prominence
+    reaches from one into the next. What comes out is what ``neurokit2.ecg_findpeaks(method="neurokit", mindelay=0.2)``
+    gives, sample for sample: ``tests/curate/test_detectors.py`` holds the two together.
+
     Deviation: two beats may be 0.2 s apart; NeuroKit's own limit of 0.3 s loses every second beat above 200 per minute.
 
     Args:
-        values: one run of one lead, finite, R pointing up, shape (n,).
+        values: one run of one lead, finite, R pointing up, at least 0.75 s long, shape (n,).
         rate_hz: samples per second.
 
     Returns:
         Sample indices, rising.
     """
-    # It takes seconds to import, and is still the better second opinion: two moving averages of our own were faster,
-    # but agreed with the first detector on real recordings that are artefact from end to end.
-    from neurokit2.ecg import ecg_findpeaks
+    from scipy import ndimage
+    from scipy import signal as dsp
 
-    found = ecg_findpeaks(values, sampling_rate=rate_hz, method="neurokit", mindelay=REFRACTORY_S)
-    return np.asarray(found["ECG_R_Peaks"], dtype=np.int64)
+    steepness = ndimage.uniform_filter1d(np.abs(np.gradient(values)), _samples(_SMOOTH_S, rate_hz), mode="nearest")
+    usual = ndimage.uniform_filter1d(steepness, _samples(_AROUND_S, rate_hz), mode="nearest")
+    turns = np.diff((steepness > _STEEPER * usual).astype(np.int8))
+    starts, stops = np.flatnonzero(turns == 1), np.flatnonzero(turns == -1)
+    if starts.size:
+        stops = stops[stops > starts[0]]
+    n_stretches = min(starts.size, stops.size)
+    if n_stretches == 0:
+        return np.zeros(0, dtype=np.int64)
+    starts, lengths = starts[:n_stretches], (stops[:n_stretches] - starts[:n_stretches])
+    long_enough = lengths >= _LEAST_OF_MEAN_LENGTH * lengths.mean()
+    starts, lengths = starts[long_enough], lengths[long_enough]
+
+    # Every stretch begins with a barrier; one more stands at the end.
+    barriers = np.concatenate(([0], np.cumsum(lengths + 1)))
+    walled = np.full(barriers[-1] + 1, np.inf)
+    number = np.repeat(np.arange(starts.size), lengths)
+    place = np.arange(number.size) + number + 1
+    walled[place] = values[place - barriers[number] - 1 + starts[number]]
+    maxima = dsp.find_peaks(walled)[0]
+    maxima = maxima[np.isfinite(walled[maxima])]
+    if maxima.size == 0:
+        return np.zeros(0, dtype=np.int64)
+    prominence = dsp.peak_prominences(walled, maxima)[0]
+    number = np.searchsorted(barriers, maxima, side="right") - 1
+    # By stretch, the most prominent first, of equals the earlier.
+    order = np.lexsort((maxima, -prominence, number))
+    best = order[np.flatnonzero(np.diff(number[order], prepend=-1))]
+    peaks = maxima[best] - barriers[number[best]] - 1 + starts[number[best]]
+    return _apart(peaks, _samples(REFRACTORY_S, rate_hz))
+
+
+def _samples(seconds: float, rate_hz: float) -> int:
+    return int(np.rint(seconds * rate_hz))
+
+
+def _apart(peaks: NDArray[np.int64], least: int) -> NDArray[np.int64]:
+    """Leave out peaks that are no more than ``least`` samples behind the one kept before them, or the start."""
+    kept: list[int] = []
+    last = 0
+    for peak in peaks.tolist():
+        if peak - last > least:
+            kept.append(peak)
+            last = peak
+    return np.array(kept, dtype=np.int64)
 
 
 def agreement_per_block(

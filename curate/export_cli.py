@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from curate.console import listed, patient_progress
 from protocols.console import console, fail, user_errors
 
 if TYPE_CHECKING:
@@ -19,8 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer()
-
-_PATIENCE_S = 2.0
 
 
 class ExportFormat(StrEnum):
@@ -92,9 +88,9 @@ def export_command(
         opened,
         out or study / "exports" / to.value,
         to,
-        recordings=_listed(recordings),
-        layers=_listed(layers),
-        leads=_listed(leads),
+        recordings=listed(recordings),
+        layers=listed(layers),
+        leads=listed(leads),
         channels=channels,
         fitted_rate=rate is Rate.FITTED,
     )
@@ -105,7 +101,7 @@ def _export_corpus(study: Study, out: Path | None, name: str, to: ExportFormat) 
 
     if to.value not in CORPUS_FORMATS:
         fail(f"A corpus cannot be exported as {to.value}; choose {', '.join(CORPUS_FORMATS)}, or leave --corpus out.")
-    with _progress() as tell:
+    with patient_progress("exporting") as tell:
         files = export_corpus(
             study, out or study.path / "exports" / f"{name}-{to.value}", name=name, format=to.value, on_progress=tell
         )
@@ -130,7 +126,7 @@ def _export_recordings(
         fail(f"Recordings cannot be exported as {to.value}, only a corpus can; name one with --corpus.")
     if leads is not None and channels:
         fail("--leads and --channels exclude each other; leave one of them out.")
-    with _progress() as tell:
+    with patient_progress("exporting") as tell:
         report = export_recordings(
             study,
             out,
@@ -152,39 +148,3 @@ def _export_recordings(
         + (f"; {len(report.left_out)} left out, named above." if report.left_out else "."),
         markup=False,
     )
-
-
-def _listed(text: str | None) -> list[str] | None:
-    """The parts of a list by comma; None where none was given."""
-    if text is None:
-        return None
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    return parts or fail(f"{text!r} names nothing; give names with commas between them.")
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """Show how far it is once it has taken two seconds, on a terminal alone."""
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    shown = Progress(
-        TextColumn("exporting {task.description}", markup=False),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-    task = shown.add_task("", total=None)
-    begun = time.monotonic()
-
-    def tell(name: str, done: int, total: int) -> None:
-        if not shown.live.is_started and time.monotonic() - begun > _PATIENCE_S:
-            shown.start()
-        shown.update(task, description=name[:40], completed=done, total=total)
-
-    try:
-        yield tell
-    finally:
-        shown.stop()

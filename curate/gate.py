@@ -11,12 +11,15 @@ from curate.signal import Signal, runs_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["on_rail", "searchable", "stuck"]
+__all__ = ["PARAMETERS", "on_rail", "searchable", "stuck"]
 
 _STUCK_S = 0.5
 _FLAT_SHARE = 0.05
 _SHORTEST_RUN_S = 3.0
 _RAIL_SHARE = 0.005
+
+PARAMETERS = {"stuck_s": _STUCK_S, "flat_share": _FLAT_SHARE, "shortest_run_s": _SHORTEST_RUN_S}
+"""What ``searchable`` runs with, for the history of what is found behind it."""
 
 
 def searchable(signal: Signal, *, raw: Signal | None = None) -> NDArray[np.bool_]:

@@ -9,6 +9,8 @@ and cut off by the next append.
     {"edit": "uuid", "time": "…", "annotator": "…", "remove": [], "add": [{"uuid": "…", "start": 0, …}]}
     {"undo": "uuid of the edit", "time": "…", "annotator": "…"}
     {"redo": "uuid of the edit", "time": "…", "annotator": "…"}
+
+``docs/labels.md`` tells the file field by field.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from typing import Any, Self
 
 from acquire.files import write_new
 from curate.errors import LayerError
-from curate.label import ARTEFACT_DEGREES, LABEL_KINDS, Label, check_label, new_label, now_utc
+from curate.label import ABSENT, ARTEFACT_DEGREES, LABEL_KINDS, Label, check_label, new_label, now_utc
 from curate.layer_log import (
     FORMAT,
     VERSION,
@@ -31,11 +33,12 @@ from curate.layer_log import (
     check_header,
     dump,
     label_fields,
+    layer_files,
     parse,
     read_bytes,
 )
 
-__all__ = ["ARTEFACT_DEGREES", "LABEL_KINDS", "Label", "Layer", "check_label", "new_label"]
+__all__ = ["ABSENT", "ARTEFACT_DEGREES", "LABEL_KINDS", "Label", "Layer", "check_label", "new_label"]
 
 
 class Layer:
@@ -49,7 +52,6 @@ class Layer:
         path: the layer file.
         recording_id: the recording it belongs to.
         annotator: whose labels these are.
-        torn_bytes: how many bytes of an unfinished last line were ignored when the file was read.
     """
 
     def __init__(self, path: Path, raw: bytes, *, recording_id: str | None = None) -> None:
@@ -75,23 +77,26 @@ class Layer:
         self._log = LayerLog(path, self.annotator)
         for number, text in enumerate(lines[1:], start=2):
             self._log.apply(self._log.check(parse(path, number, text), number=number))
-        self._size = len(raw)
-        self._keep = whole
         self._mend = b""
-        self.torn_bytes = 0
-        self._take_tail(len(lines) + 1, raw[whole:])
+        self._torn = self._torn_tail(len(lines) + 1, raw[whole:])
+        self._keep = len(raw) - len(self._torn)
+        self._digest = hashlib.sha256(raw[: self._keep])
 
-    def _take_tail(self, number: int, tail: bytes) -> None:
-        """Accept an unterminated last line when it is whole (an editor may drop the newline), else count it as torn."""
+    def _torn_tail(self, number: int, tail: bytes) -> bytes:
+        """Accept an unterminated last line when it is whole (an editor may drop the newline); return it when torn."""
         if not tail:
-            return
+            return b""
         try:
             self._log.apply(self._log.check(parse(self.path, number, tail), number=number))
         except LayerError:
-            self.torn_bytes = len(tail)
-        else:
-            self._keep = self._size
-            self._mend = b"\n"
+            return tail
+        self._mend = b"\n"
+        return b""
+
+    @property
+    def torn_bytes(self) -> int:
+        """How many bytes of an unfinished last line were ignored when the file was read."""
+        return len(self._torn)
 
     @classmethod
     def create(cls, path: Path | str, recording_id: str, annotator: str) -> Self:
@@ -105,6 +110,7 @@ class Layer:
         head = dump({"format": FORMAT, "version": VERSION, "recording_id": recording_id, "annotator": annotator})
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            _refuse_twin(path, annotator)
             write_new(path, head)
         except FileExistsError:
             raise LayerError("the layer exists already; open it, or use another annotator's name.", path=path) from None
@@ -141,12 +147,14 @@ class Layer:
         Raises:
             LayerError: the file changed since it was read, or cannot be read.
         """
-        raw = read_bytes(self.path)
-        if len(raw) != self._size:
+        now = hashlib.sha256(read_bytes(self.path)).hexdigest()
+        known = self._digest.copy()
+        known.update(self._torn)
+        if now != known.hexdigest():
             raise LayerError(
                 "the file was changed by another program since it was read; open it again.", path=self.path
             )
-        return hashlib.sha256(raw).hexdigest()
+        return now
 
     @property
     def can_undo(self) -> bool:
@@ -198,7 +206,10 @@ class Layer:
         kind: str | None = None,
         value: str | None = None,
     ) -> Label:
-        """Replace a label by one with other values and the same identity, as one edit; return the new one."""
+        """Replace a label by one with other values and the same identity, as one edit; return the new one.
+
+        What it was derived from no longer holds for it, so its origin goes.
+        """
         old = self._held(uuid)
         new = replace(
             old,
@@ -207,6 +218,7 @@ class Layer:
             kind=old.kind if kind is None else kind,
             value=old.value if value is None else value,
             time=now_utc(),
+            origin="",
         )
         self.edit(remove=[old], add=[new])
         return new
@@ -272,13 +284,24 @@ class Layer:
         checked = self._log.check(line)
         data = self._mend + dump(line)
         try:
-            append_bytes(self.path, data, expected=self._size, keep=self._keep)
+            append_bytes(self.path, data, expected=self._keep + len(self._torn), keep=self._keep)
         except LayerError:
             # Cutting off a torn line may have succeeded before the write failed.
             if self.path.is_file() and self.path.stat().st_size == self._keep:
-                self._size = self._keep
+                self._torn = b""
             raise
         self._log.apply(checked)
-        self._size = self._keep = self._keep + len(data)
-        self._mend = b""
-        self.torn_bytes = 0
+        self._digest.update(data)
+        self._keep += len(data)
+        self._mend = self._torn = b""
+
+
+def _refuse_twin(path: Path, annotator: str) -> None:
+    """Refuse a name that another layer has in other capitals: some disks take the two for one file."""
+    for other in layer_files(path.parent):
+        if other.stem != annotator and other.stem.lower() == annotator.lower():
+            raise LayerError(
+                f"{other.stem} has a layer already, and {annotator} differs only in its capitals, which some disks "
+                f"cannot tell apart; open that one, or use another name.",
+                path=path,
+            )

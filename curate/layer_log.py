@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from acquire.files import TEMPORARY_PREFIX, try_hold
 from curate.errors import LayerError
-from curate.label import ANNOTATOR_NAME, Label, check_label, check_origin, is_uuid
+from curate.label import Label, check_annotator, check_label, check_origin, is_uuid
 
 __all__ = [
     "FORMAT",
@@ -19,6 +20,7 @@ __all__ = [
     "check_header",
     "dump",
     "label_fields",
+    "layer_files",
     "parse",
     "read_bytes",
 ]
@@ -28,6 +30,7 @@ VERSION = 1
 MAX_FILE_BYTES = 256 * 1024 * 1024
 
 _FIELDS = ("uuid", "start", "stop", "kind", "value", "time")
+_ORIGIN = "origin"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,9 +139,11 @@ class LayerLog:
             raise LayerError(f"{key} must be a list of labels.", path=self.path, line=number)
         labels = []
         for entry in entries:
-            if not isinstance(entry, dict) or set(entry) != set(_FIELDS):
+            if not isinstance(entry, dict) or set(entry) - {_ORIGIN} != set(_FIELDS):
                 raise LayerError(
-                    f"a label under {key} must have exactly {', '.join(_FIELDS)}.", path=self.path, line=number
+                    f"a label under {key} must have exactly {', '.join(_FIELDS)}, and may have {_ORIGIN}.",
+                    path=self.path,
+                    line=number,
                 )
             label = Label(annotator=self.annotator, **entry)
             problem = check_label(label)
@@ -148,9 +153,16 @@ class LayerLog:
         return tuple(labels)
 
 
+def layer_files(folder: Path) -> list[Path]:
+    """The layers in a recording's folder by name, without what a crash left of one that was being created."""
+    files = folder.glob("*.jsonl") if folder.is_dir() else ()
+    return sorted(file for file in files if not file.name.startswith(TEMPORARY_PREFIX))
+
+
 def label_fields(label: Label) -> dict[str, Any]:
-    """A label as it stands in a line; its annotator is the line's."""
-    return {name: getattr(label, name) for name in _FIELDS}
+    """A label as it stands in a line; its annotator is the line's, and an origin stands there where it has one."""
+    fields = {name: getattr(label, name) for name in _FIELDS}
+    return {**fields, _ORIGIN: label.origin} if label.origin else fields
 
 
 def dump(line: dict[str, Any]) -> bytes:
@@ -182,13 +194,10 @@ def check_header(path: Path, recording_id: object, annotator: object, *, line: i
     """
     if not isinstance(recording_id, str) or not is_uuid(recording_id):
         raise LayerError(f"recording_id is {str(recording_id)[:60]!r}; it must be a UUID.", path=path, line=line)
-    if not isinstance(annotator, str) or not ANNOTATOR_NAME.fullmatch(annotator):
-        raise LayerError(
-            f"annotator is {str(annotator)[:80]!r}; use 1 to 64 letters, digits, - or _, beginning with a letter or "
-            f"digit.",
-            path=path,
-            line=line,
-        )
+    problem = check_annotator(annotator)
+    if problem is not None:
+        raise LayerError(f"{problem}.", path=path, line=line)
+    assert isinstance(annotator, str)
     return recording_id, annotator
 
 
@@ -210,6 +219,9 @@ def read_bytes(path: Path) -> bytes:
 def append_bytes(path: Path, data: bytes, *, expected: int, keep: int) -> None:
     """Append to a layer file, durably, after cutting off what a crash left of a last line.
 
+    The file is locked from looking at its length to the end of writing, so that of two programs that append at the same
+    moment one is refused.
+
     Args:
         path: the file.
         data: what comes.
@@ -217,13 +229,16 @@ def append_bytes(path: Path, data: bytes, *, expected: int, keep: int) -> None:
         keep: how much of it stays.
 
     Raises:
-        LayerError: the file was changed meanwhile, or cannot be written; the lines that were there still are.
+        LayerError: the file was changed meanwhile, is being written by another program, or cannot be written; the lines
+            that were there still are.
     """
     try:
         handle = os.open(path, os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0))
     except OSError as error:
         raise LayerError(f"the layer cannot be written: {error.strerror or error}.", path=path) from error
     try:
+        if not try_hold(handle):
+            raise LayerError("another program is writing to the layer at this moment; try again.", path=path)
         if os.fstat(handle).st_size != expected:
             raise LayerError("the file was changed by another program since it was read; open it again.", path=path)
         try:

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curate.errors import LayerError
-from curate.labels import Label, Layer, new_label
+from curate.labels import ABSENT, Label, Layer, new_label
+from curate.layer_log import layer_files
 from protocols.spans import activity_spans
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ __all__ = [
     "PROTOCOL",
     "MergedLabels",
     "check_within",
+    "is_annotator",
     "merge_labels",
     "open_layers",
     "protocol_labels",
@@ -41,6 +43,7 @@ ADJUDICATED = "adjudicated"
 IMPORTED = "imported"
 PROTOCOL = "protocol"
 
+_DENIED = -3
 _ANNOTATOR_RANK = 1
 _RANKS = {ADJUDICATED: 0, IMPORTED: 2, PROTOCOL: 3}
 # Names for what trilead derives: the same recording gives the same labels, hence the same layer file, byte for byte.
@@ -73,14 +76,17 @@ def write_protocol_layer(study: Study, recording: Recording) -> Layer | None:
     """
     path = study.labels_dir(recording.path.stem) / f"{PROTOCOL}.jsonl"
     recording_id = recording.header.recording_id
-    if not path.exists():
-        labels = protocol_labels(recording)
-        if not labels:
-            return None
-        layer = Layer.create(path, recording_id, PROTOCOL)
-        layer.edit(add=labels, uuid=str(uuid.uuid5(_NAMESPACE, recording_id)), time=_utc(recording.header.started_at))
+    layer = Layer.open(path, recording_id=recording_id) if path.exists() else None
+    # A layer without a single edit is one whose writer was ended between its first line and its second.
+    if layer is not None and (layer.can_undo or layer.can_redo):
         return layer
-    return Layer.open(path, recording_id=recording_id)
+    labels = protocol_labels(recording)
+    if not labels:
+        return layer
+    if layer is None:
+        layer = Layer.create(path, recording_id, PROTOCOL)
+    layer.edit(add=labels, uuid=str(uuid.uuid5(_NAMESPACE, recording_id)), time=_utc(recording.header.started_at))
+    return layer
 
 
 def open_layers(study: Study, recording: Recording, *, only: Sequence[str] | None = None) -> list[Layer]:
@@ -96,7 +102,7 @@ def open_layers(study: Study, recording: Recording, *, only: Sequence[str] | Non
     """
     folder = study.labels_dir(recording.path.stem)
     layers = []
-    for path in sorted(folder.glob("*.jsonl")) if folder.is_dir() else []:
+    for path in layer_files(folder):
         if only is not None and path.stem not in only:
             continue
         layer = Layer.open(path, recording_id=recording.header.recording_id)
@@ -150,7 +156,9 @@ def merge_labels(labels: Sequence[Label], n_samples: int) -> MergedLabels:
 
     Activity: per sample, the highest rank that names one (adjudicated, annotators, imported, protocol); different names
     within that rank leave the sample contested. Artefact: per sample, the highest rank that graded it, and there the
-    worst degree. Unusable: marked by anyone, of any rank.
+    worst degree. Unusable: marked by anyone, of any rank. A label ``absent`` takes away what lower ranks say of its
+    kind; against a name of its own rank it leaves the sample contested, against a degree or a mark of its own rank it
+    does nothing.
 
     Args:
         labels: from all layers, in any order; none may reach past ``n_samples``.
@@ -162,9 +170,18 @@ def merge_labels(labels: Sequence[Label], n_samples: int) -> MergedLabels:
     artefact = np.zeros(n_samples, dtype=np.int8)
     unusable = np.zeros(n_samples, dtype=np.bool_)
     # From the lowest rank to the highest, so that what speaks last is what holds.
-    for rank in sorted({_rank(label) for label in labels}, reverse=True):
-        ranked = [label for label in labels if _rank(label) == rank]
-        _overlay(activity, [(label, code[label.value]) for label in ranked if label.kind == "activity"])
+    for rank in sorted({_rank(label.annotator) for label in labels}, reverse=True):
+        ranked = [label for label in labels if _rank(label.annotator) == rank]
+        denied = {
+            kind: [label for label in ranked if label.kind == ABSENT and label.value == kind]
+            for kind in ("activity", "artefact", "unusable")
+        }
+        named = [(label, code[label.value]) for label in ranked if label.kind == "activity"]
+        _overlay(activity, named + [(label, _DENIED) for label in denied["activity"]])
+        for label in denied["artefact"]:
+            artefact[label.start : label.stop] = 0
+        for label in denied["unusable"]:
+            unusable[label.start : label.stop] = False
         degree = np.zeros(n_samples, dtype=np.int8)
         for label in ranked:
             if label.kind == "artefact":
@@ -187,10 +204,16 @@ def _overlay(activity: NDArray[np.int16], labels: Sequence[tuple[Label, int]]) -
             (part == MergedLabels.NONE) | (part == code), np.int16(code), np.int16(MergedLabels.CONTESTED)
         )
     np.copyto(activity, own, where=own != MergedLabels.NONE)
+    activity[activity == _DENIED] = MergedLabels.NONE
 
 
-def _rank(label: Label) -> int:
-    return _RANKS.get(label.annotator, _ANNOTATOR_RANK)
+def is_annotator(layer: str) -> bool:
+    """Whether a layer is an annotator's own: neither the protocol's, nor imported, nor adjudicated."""
+    return _rank(layer) == _ANNOTATOR_RANK
+
+
+def _rank(layer: str) -> int:
+    return _RANKS[IMPORTED] if layer.startswith(f"{IMPORTED}-") else _RANKS.get(layer, _ANNOTATOR_RANK)
 
 
 def _utc(started_at: str) -> str:

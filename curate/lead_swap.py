@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from curate.signal import Signal
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["LeadSwap", "Swap", "suspect_lead_swap"]
+__all__ = ["LeadSwap", "Swap", "suspect_lead_swap", "suspect_swaps"]
 
 _LEADS = ("I", "II", "III")
 _BEFORE_S, _AFTER_S = 0.30, 0.45
@@ -97,6 +97,32 @@ def suspect_lead_swap(cleaned: Signal, beats: Beats) -> LeadSwap:
         return _unknown("No P wave stands out of the usual beat.", n_beats)
     suspected, reason = _judge(p, qrs)
     return LeadSwap(suspected=suspected, reason=reason, p=_three(p), qrs=_three(qrs), t=_three(t), n_beats=n_beats)
+
+
+def suspect_swaps(cleaned: Signal, beats: Beats) -> dict[str, Any]:
+    """What ``suspect_lead_swap`` finds, with every parameter, in plain values that a file can hold.
+
+    Returns:
+        ``suspected`` (``none``, ``RA/LA``, ``LA/LL`` or ``unknown``), ``reason`` (a sentence), ``p``, ``qrs`` and ``t``
+        (their heights in I, II and III in the unit of the signal; None where unknown), ``n_beats``, and ``parameters``.
+    """
+    found = suspect_lead_swap(cleaned, beats)
+    heights = {name: getattr(found, name) for name in ("p", "qrs", "t")}
+    return {
+        "suspected": found.suspected.value,
+        "reason": found.reason,
+        **{name: None if np.isnan(three).any() else list(three) for name, three in heights.items()},
+        "n_beats": found.n_beats,
+        "parameters": {
+            "p_s": list(_P_S),
+            "qrs_s": list(_QRS_S),
+            "t_s": list(_T_S),
+            "least_rr_s": _LEAST_RR_S,
+            "fewest_beats": _FEWEST_BEATS,
+            "least_p_share": _LEAST_P_SHARE,
+            "p_margin": _P_MARGIN,
+        },
+    }
 
 
 def _judge(p: NDArray[np.float64], qrs: NDArray[np.float64]) -> tuple[Swap, str]:

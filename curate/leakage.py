@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curate.errors import LeakError, SplitError
-from curate.split_plan import SIDES, split_hash
+from curate.shared_contents import check_shared_contents
+from curate.split_plan import SIDES, TEST, TRAIN, VALIDATE, apart_columns, scored_tasks, split_hash
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,17 +29,9 @@ __all__ = [
     "check_split",
     "check_splits",
     "check_subjects",
-    "fingerprints",
 ]
 
 MIN_WINDOWS_PER_SIDE = 4
-
-_FINGERPRINT_SAMPLES = 64
-_FINGERPRINT_CHANGES = 16
-_FINGERPRINT_ONE_IN = 256
-_SAME_FINGERPRINTS = 3
-_MULTIPLIER = 0x9E3779B97F4A7C15
-_WRAP = 1 << 64
 
 
 def check_shared_samples(
@@ -60,7 +53,9 @@ def check_shared_samples(
     Raises:
         LeakError: names the recording, the two ranges and their sides.
     """
-    _, code = np.unique(np.asarray(recording).astype(str), return_inverse=True)
+    import pandas as pd
+
+    code, _ = pd.factorize(np.asarray(recording, dtype=object))
     used = np.flatnonzero(sides)
     order = used[np.lexsort((start[used], code[used]))]
     code, start, stop, sides = code[order], start[order], stop[order], sides[order]
@@ -105,7 +100,7 @@ def check_split(name: str, table: pd.DataFrame, sides: NDArray[np.uint8], info: 
         name: the split's name.
         table: the corpus's table, one row per window.
         sides: each window's side, as an index into ``unused, train, validate, test``.
-        info: how the split was made; ``kind`` says what else must be apart.
+        info: how the split was made; see ``apart_columns`` and ``scored_tasks`` for what of it has a say.
 
     Raises:
         LeakError: sides share what they must not.
@@ -113,34 +108,33 @@ def check_split(name: str, table: pd.DataFrame, sides: NDArray[np.uint8], info: 
     """
     check_shared_samples(
         name,
-        table["recording"].to_numpy(dtype=str),
+        table["recording"].to_numpy(),
         table["start"].to_numpy(dtype=np.int64),
         table["stop"].to_numpy(dtype=np.int64),
         sides,
     )
-    learned, tested = table[(sides == 1) | (sides == 2)], table[sides == 3]
-    kind = info.get("kind")
-    if kind == "across-sessions":
-        both = set(zip(learned["subject"], learned["session"], strict=True)) & set(
-            zip(tested["subject"], tested["session"], strict=True)
-        )
-        if both:
-            subject, session = sorted(both)[0]
-            raise LeakError(
-                f"Split {name} leaks: session {session} of subject {subject} is trained and tested; build the corpus "
-                f"again."
-            )
-    if kind == "unseen-subjects":
-        seen = set(learned["subject"]) & set(tested["subject"])
-        if seen:
-            raise LeakError(
-                f"Split {name} leaks: subject {sorted(seen)[0]} is trained and tested; build the corpus again."
-            )
-    _check_trainable(name, table, sides, identity=kind != "unseen-subjects")
+    for columns in apart_columns(info):
+        _check_apart(name, table, sides, columns)
+    _check_trainable(name, table, sides, scored_tasks(info))
 
 
-def _check_trainable(name: str, table: pd.DataFrame, sides: NDArray[np.uint8], *, identity: bool) -> None:
-    for code in (1, 2, 3):
+def _check_apart(name: str, table: pd.DataFrame, sides: NDArray[np.uint8], columns: Sequence[str]) -> None:
+    """Refuse a split whose learned and tested sides share a combination of values that it keeps apart."""
+    unknown = [column for column in columns if column not in table.columns]
+    if unknown:
+        raise SplitError(f"Split {name} keeps {unknown[0]} apart, which the corpus does not tell; build it again.")
+    learned, tested = (
+        set(table.loc[side, list(columns)].drop_duplicates().itertuples(index=False, name=None))
+        for side in ((sides == TRAIN) | (sides == VALIDATE), sides == TEST)
+    )
+    both = sorted(learned & tested)
+    if both:
+        what = " of ".join(f"{column} {value}" for column, value in reversed([*zip(columns, both[0], strict=True)]))
+        raise LeakError(f"Split {name} leaks: {what} is trained and tested; build the corpus again.")
+
+
+def _check_trainable(name: str, table: pd.DataFrame, sides: NDArray[np.uint8], tasks: Sequence[str]) -> None:
+    for code in (TRAIN, VALIDATE, TEST):
         n = int(np.count_nonzero(sides == code))
         if n < MIN_WINDOWS_PER_SIDE:
             raise SplitError(
@@ -148,9 +142,10 @@ def _check_trainable(name: str, table: pd.DataFrame, sides: NDArray[np.uint8], *
                 f"longer, "
                 "take shorter windows, or leave this split out."
             )
-    for column in ("activity", *(("subject",) if identity else ())):
-        trained = set(table.loc[sides == 1, column])
-        never = sorted(set(table.loc[sides >= 2, column]) - trained)
+    for task in tasks:
+        column = {"identity": "subject"}.get(task, task)
+        trained = set(table.loc[sides == TRAIN, column].unique())
+        never = sorted(set(table.loc[sides >= VALIDATE, column].unique()) - trained)
         if never:
             raise SplitError(
                 f"Split {name} asks for {column} {never[0]!r} but never trains it; record it in the training part "
@@ -174,11 +169,9 @@ def check_splits(corpus: Corpus, names: Sequence[str] | None = None) -> None:
     check_subjects(list(table["subject"].unique()))
     check_shared_contents({source["recording"]: source["signal_sha256"] for source in corpus.sources}, {})
     ids = {source["recording"]: source["recording_id"] for source in corpus.sources}
-    recording_ids = table["recording"].map(ids).tolist()
+    recording_ids = table["recording"].map(ids).to_numpy()
     for name in corpus.split_names if names is None else names:
-        labels = corpus.split(name)
-        sides = np.searchsorted(_SORTED_SIDES, labels)
-        codes = _SORTED_CODES[sides].astype(np.uint8)
+        codes = corpus.split_codes(name)
         info = corpus.split_info(name)
         check_split(name, table, codes, info)
         now = split_hash(recording_ids, table["start"].to_numpy(), table["stop"].to_numpy(), codes)
@@ -186,95 +179,4 @@ def check_splits(corpus: Corpus, names: Sequence[str] | None = None) -> None:
             raise LeakError(
                 f"Split {name} of {corpus.path} is not the one that was made: its hash is {now[:12]}… and was "
                 f"{str(info.get('hash'))[:12]}…; build the corpus again."
-            )
-
-
-_SORTED_SIDES = np.array(sorted(SIDES))
-_SORTED_CODES = np.array([SIDES.index(side) for side in sorted(SIDES)])
-
-
-# the same recording under two names
-
-
-def fingerprints(counts: NDArray[Any]) -> NDArray[np.uint64]:
-    """Pick out of a recording's raw counts what finds the same stretch again, wherever it begins.
-
-    A polynomial hash runs over every 64 rows in a row; those whose hash falls into a fixed one in 256 are kept. Which
-    rows these are depends on their contents alone, so that a copy that was cropped or shifted still shares them
-    (content-defined sampling, as in Schleimer, Wilkerson & Aiken 2003, doi:10.1145/872757.872770). Stretches that
-    hardly change (gaps, a rail) are left out.
-
-    Args:
-        counts: shape (n_samples, n_channels), as recorded.
-
-    Returns:
-        Sorted, each once.
-    """
-    width = _FINGERPRINT_SAMPLES
-    if counts.shape[0] < width:
-        return np.zeros(0, dtype=np.uint64)
-    row = np.zeros(counts.shape[0], dtype=np.uint64)
-    for channel in range(counts.shape[1]):
-        row = row * np.uint64(_MULTIPLIER) + _as_words(counts[:, channel])
-    # Prefix sums with weights m^-i give every window's hash in one pass; all arithmetic is modulo 2^64.
-    n = row.size
-    weights = np.ones(n + 1, dtype=np.uint64)
-    weights[1:] = np.uint64(_MULTIPLIER)
-    weights = np.cumprod(weights, dtype=np.uint64)
-    inverse = np.ones(n, dtype=np.uint64)
-    inverse[1:] = np.uint64(pow(_MULTIPLIER, -1, _WRAP))
-    inverse = np.cumprod(inverse, dtype=np.uint64)
-    prefix = np.concatenate(([np.uint64(0)], np.cumsum(row * inverse, dtype=np.uint64)))
-    hashes = (prefix[width:] - prefix[:-width]) * weights[: n - width + 1]
-    hashes ^= hashes >> np.uint64(29)
-    hashes *= np.uint64(0xBF58476D1CE4E5B9)
-    hashes ^= hashes >> np.uint64(32)
-    changes = np.concatenate(([0, 0], np.cumsum(row[1:] != row[:-1])))
-    lively = changes[width:] - changes[1 : n - width + 2] >= _FINGERPRINT_CHANGES
-    return np.unique(hashes[lively & (hashes % np.uint64(_FINGERPRINT_ONE_IN) == 0)])
-
-
-def _as_words(values: NDArray[Any]) -> NDArray[np.uint64]:
-    """Spread each value's bits over 64, so that small counts do not make small hashes."""
-    if values.dtype.kind == "f":
-        words = np.ascontiguousarray(values, dtype=np.float64).view(np.uint64)
-    else:
-        words = values.astype(np.int64).view(np.uint64)
-    words = words * np.uint64(0xD6E8FEB86659FD93)
-    return words ^ (words >> np.uint64(32))
-
-
-def check_shared_contents(digest: Mapping[str, str], prints: Mapping[str, NDArray[np.uint64]]) -> None:
-    """Refuse two recordings that hold the same samples under two names, wholly or in part.
-
-    Args:
-        digest: recording → SHA-256 of its raw samples.
-        prints: recording → its ``fingerprints``; may be empty.
-
-    Raises:
-        LeakError: names the two recordings.
-    """
-    known: dict[str, str] = {}
-    for name in sorted(digest):
-        if digest[name] in known:
-            raise LeakError(
-                f"Recordings {known[digest[name]]} and {name} hold the very same samples under two names, so that one "
-                "could train and the other test; remove one of them from the study."
-            )
-        known[digest[name]] = name
-    names = sorted(prints)
-    if len(names) < 2:
-        return
-    values = np.concatenate([prints[name] for name in names])
-    owners = np.repeat(np.arange(len(names)), [prints[name].size for name in names])
-    order = np.lexsort((owners, values))
-    values, owners = values[order], owners[order]
-    same = np.flatnonzero(values[1:] == values[:-1])
-    pairs, counts = np.unique(np.stack([owners[same], owners[same + 1]], axis=1), axis=0, return_counts=True)
-    for (one, other), count in zip(pairs, counts, strict=True):
-        if count >= _SAME_FINGERPRINTS:
-            raise LeakError(
-                f"Recordings {names[one]} and {names[other]} share stretches of the very same samples, so that one "
-                f"could "
-                "train and the other test; remove one of them from the study."
             )

@@ -1,23 +1,27 @@
 """R peaks: where the heart beats, on any number of leads.
 
-Each lead is searched by sleepecg's detector, where there is something to search; the leads then vote, a lead's voice
-being as strong as its agreement with a second, unrelated detector; a beat is set on the extremum of the best lead
-nearby. Where the detectors or the leads disagree, the shape of the beats around that they agree on has the last word.
+Each lead is searched by two unrelated detectors, where there is something to search, and once more in the band of the
+QRS where they differ; the leads then vote, a lead's voice being as strong as its detectors' agreement; a beat is set on
+the extremum of the best lead nearby. Where doubt remains, the shape of the beats that are agreed on has the last word.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from curate import combine, detectors, gate, qrs_band
 from curate.beats_score import pair_beats
 from curate.combine import settle
-from curate.detectors import REFRACTORY_S, agreement_per_block, neurokit, pan_tompkins
+from curate.detectors import REFRACTORY_S, TRUSTED_AGREEMENT
 from curate.errors import SignalError
 from curate.gate import searchable
-from curate.signal import Signal, runs_of
+from curate.qrs_band import LeadSearch, main_direction, search, search_again
+from curate.signal import Signal, Step, runs_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,9 +31,9 @@ __all__ = ["REFRACTORY_S", "Beats", "find_r_peaks"]
 _MIN_RATE_HZ = 100.0
 _SAME_BEAT_S = 0.1
 _REFINE_S = 0.06
-_WEIGHT_BLOCK_S = 10.0
+_BLOCK_S = 10.0
 _DOUBTED_AGREEMENT = 0.5
-_TRUSTED_AGREEMENT = 0.75
+_FEWEST_TO_VOUCH = 4
 _VOICE_POWER = 4
 _MAJORITY = 0.5
 _MINORITY = 1 / 6
@@ -46,6 +50,7 @@ class Beats:
         rejected: half-open ranges that no lead could be searched in (missing, flat, stuck, noise), shape (k, 2).
         by_lead: what the first detector found in each lead alone; for agreement indices.
         by_lead_second: what the second one found.
+        step: every parameter that they were found with, as a step in a signal's history.
     """
 
     samples: NDArray[np.int64]
@@ -54,6 +59,7 @@ class Beats:
     rejected: NDArray[np.int64]
     by_lead: tuple[NDArray[np.int64], ...]
     by_lead_second: tuple[NDArray[np.int64], ...]
+    step: Step = field(default_factory=dict)
 
 
 def find_r_peaks(signal: Signal, *, raw: Signal | None = None) -> Beats:
@@ -62,15 +68,18 @@ def find_r_peaks(signal: Signal, *, raw: Signal | None = None) -> Beats:
     1. Gate: samples that are missing, stuck at one value for half a second in ``raw`` (a flat line or a rail), or in a
        second that moves less than 5 % of what the lead usually moves, are not searched, and neither are runs under 3
        s. This keeps NaN and flat stretches, which sleepecg and others stumble over, away from the detectors.
-    2. Each lead is searched by ``pan_tompkins`` (sleepecg) and by ``neurokit`` (NeuroKit).
-    3. Ten-second blocks where the detectors agree in less than half of the beats on every lead hold no rhythm that
-       could be found: they are rejected. So is a stretch of blocks above that without a single one where they agree in
-       three quarters (pure noise gives 0.35 to 0.7 by chance).
+    2. Each lead is searched by ``pan_tompkins`` (sleepecg) and by ``neurokit`` (NeuroKit's method). Where they agree in
+       less than three quarters of the beats of a block of about ten seconds, and in all of them on no other lead, they
+       are asked again in 8-30 Hz, see ``curate.qrs_band.search_again``.
+    3. Blocks where the detectors agree in less than half of the beats on every lead hold no rhythm that could be found:
+       they are rejected. So is a stretch of blocks above that without a single one where they agree in three quarters:
+       what shakes electrodes makes them agree in 0.4 to 0.7.
     4. Detections within 0.1 s of one another are one candidate. It is a beat when the leads that saw it carry at least
        half the weight of the leads that could have; a lead's weight in a block is that agreement to the fourth power,
        so that one clean lead outvotes two noisy ones.
-    5. A beat is moved to the extremum, in the lead's main direction, within 60 ms in the most prominent lead that was
-       searchable there. Of two beats closer than 0.2 s the larger stays.
+    5. A beat is moved to the extremum, in the lead's main direction, within 60 ms in the most prominent lead that the
+       detectors agree in there; of its 8-30 Hz, where it was found in these. Of two beats closer than 0.2 s the larger
+       stays.
     6. Blocks in which the detectors differ, or a sixth of the leads' weight was outvoted, and blocks rejected in step 3
        are searched again by ``curate.combine.settle`` for the shape of the beats that both detectors saw nearby.
 
@@ -84,7 +93,8 @@ def find_r_peaks(signal: Signal, *, raw: Signal | None = None) -> Beats:
     Raises:
         SignalError: the rate is too low, or ``raw`` does not match.
 
-    Steps 3 and 4 and all their limits are ours; the detectors' sources stand with them.
+    Steps 2 to 6 and all their limits are ours; the detectors' sources stand with them. What came of it on signals with
+    known beats stands in ``docs/quality.md``.
     """
     rate_hz = signal.rate_hz
     if rate_hz < _MIN_RATE_HZ:
@@ -94,28 +104,42 @@ def find_r_peaks(signal: Signal, *, raw: Signal | None = None) -> Beats:
             f"The raw signal has shape {raw.values.shape}, the cleaned one {signal.values.shape}; give both alike."
         )
     mask = searchable(signal, raw=raw)
-    directions = [_direction(signal.values[:, lead], mask[:, lead], rate_hz) for lead in range(signal.n_leads)]
-    first: list[NDArray[np.int64]] = []
-    second: list[NDArray[np.int64]] = []
-    for lead, direction in enumerate(directions):
-        upright = signal.values[:, lead] * direction
-        runs = runs_of(mask[:, lead])
-        first.append(_join([pan_tompkins(upright[a:b], rate_hz) + a for a, b in runs]))
-        second.append(_join([neurokit(upright[a:b], rate_hz) + a for a, b in runs]))
+    directions = [main_direction(signal.values[mask[:, lead], lead], rate_hz) for lead in range(signal.n_leads)]
+    # Blocks of equal length: a short one at the end would be judged by a beat or two.
+    n_blocks = max(1, round(signal.n_samples / (_BLOCK_S * rate_hz)))
+    block = max(1, -(-signal.n_samples // n_blocks))
+    once = [
+        search(signal.values[:, lead] * direction, mask[:, lead], block=block, n_blocks=n_blocks, rate_hz=rate_hz)
+        for lead, direction in enumerate(directions)
+    ]
+    # Where one lead leaves no doubt, the others are outvoted anyway.
+    best = np.max([one.agreement for one in once], axis=0, initial=0.0)
+    leads = [
+        search_again(
+            one,
+            mask[:, lead],
+            doubted=(one.agreement < TRUSTED_AGREEMENT) & (best < 1.0),
+            block=block,
+            rate_hz=rate_hz,
+        )
+        for lead, one in enumerate(once)
+    ]
+    first = [lead.first for lead in leads]
+    agreement = np.stack([lead.agreement for lead in leads], axis=1) if leads else np.zeros((n_blocks, 0))
+    upright = np.stack([lead.upright for lead in leads], axis=1) if leads else signal.values
 
-    block = max(1, round(_WEIGHT_BLOCK_S * rate_hz))
-    agreement = _agreement(first, second, block=block, n_blocks=-(-signal.n_samples // block), rate_hz=rate_hz)
-    hopeless = _hopeless(agreement)
+    hopeless = _hopeless(agreement, _most_beats(first, block, n_blocks))
     candidates, outvoted = _vote(first, mask, agreement**_VOICE_POWER, block, round(_SAME_BEAT_S * rate_hz))
     candidates = candidates[~hopeless[candidates // block]]
     disputed = agreement.max(axis=1, initial=0.0) < 1.0
     disputed[outvoted // block] = True
-    ranks = _by_prominence(signal, candidates, mask)
-    samples = _refine(signal, candidates, mask, ranks, directions)
+    ranks = _by_prominence(upright, candidates, mask)
+    trusted = np.repeat(agreement >= TRUSTED_AGREEMENT, block, axis=0)[: signal.n_samples]
+    samples = _refine(upright, candidates, [mask & trusted, mask], ranks, rate_hz)
     samples, hopeless = settle(
         signal,
         samples,
-        agreed=_agreed(samples, first, second, agreement, block, rate_hz),
+        agreed=_agreed(samples, leads, block, rate_hz),
         mask=mask,
         disputed=disputed,
         rejected=hopeless,
@@ -127,59 +151,67 @@ def find_r_peaks(signal: Signal, *, raw: Signal | None = None) -> Beats:
         lead=signal.leads[ranks[0]] if samples.size else "",
         polarity=directions[ranks[0]] if samples.size else 1,
         rejected=rejected,
-        by_lead=tuple(first),
-        by_lead_second=tuple(second),
+        by_lead=tuple(lead.first for lead in once),
+        by_lead_second=tuple(lead.second for lead in once),
+        step=_step(signal, raw),
     )
 
 
-def _direction(values: NDArray[np.float64], mask: NDArray[np.bool_], rate_hz: float) -> int:
-    """Which way the largest waves of a lead point: 1 or −1, as most two-second stretches have it."""
-    usable = values[mask]
-    width = round(2 * rate_hz)
-    blocks = usable[: usable.size // width * width].reshape(-1, width)
-    if blocks.size == 0:
-        return 1
-    centre = np.median(blocks, axis=1)
-    return 1 if np.median(blocks.max(axis=1) + blocks.min(axis=1) - 2 * centre) >= 0 else -1
+def _step(signal: Signal, raw: Signal | None) -> Step:
+    return {
+        "name": "find_r_peaks",
+        "rate_hz": float(signal.rate_hz),
+        "leads": list(signal.leads),
+        "gate": {**gate.PARAMETERS, "saw_raw": raw is not None},
+        "detectors": {**detectors.PARAMETERS, "sleepecg": version("sleepecg")},
+        "again": qrs_band.PARAMETERS,
+        "vote": {
+            "block_s": _BLOCK_S,
+            "doubted_agreement": _DOUBTED_AGREEMENT,
+            "trusted_agreement": TRUSTED_AGREEMENT,
+            "fewest_to_vouch": _FEWEST_TO_VOUCH,
+            "voice_power": _VOICE_POWER,
+            "majority": _MAJORITY,
+            "minority": _MINORITY,
+            "same_beat_s": _SAME_BEAT_S,
+            "refine_s": _REFINE_S,
+        },
+        "settle": combine.PARAMETERS,
+    }
 
 
 def _join(parts: list[NDArray[np.int64]]) -> NDArray[np.int64]:
     return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
 
 
-def _agreement(
-    first: list[NDArray[np.int64]], second: list[NDArray[np.int64]], *, block: int, n_blocks: int, rate_hz: float
-) -> NDArray[np.float64]:
-    """How far the detectors agree, shape (n_blocks, n_leads)."""
-    table = np.zeros((n_blocks, len(first)))
-    for lead, (ours, theirs) in enumerate(zip(first, second, strict=True)):
-        table[:, lead] = agreement_per_block(ours, theirs, block=block, n_blocks=n_blocks, rate_hz=rate_hz)
-    return table
-
-
-def _agreed(
-    samples: NDArray[np.int64],
-    first: list[NDArray[np.int64]],
-    second: list[NDArray[np.int64]],
-    agreement: NDArray[np.float64],
-    block: int,
-    rate_hz: float,
-) -> NDArray[np.bool_]:
+def _agreed(samples: NDArray[np.int64], leads: list[LeadSearch], block: int, rate_hz: float) -> NDArray[np.bool_]:
     """Which beats both detectors saw in one lead at least, of those where they are not merely guessing."""
     seen = np.zeros(samples.size, dtype=np.bool_)
-    for lead, (ours, theirs) in enumerate(zip(first, second, strict=True)):
-        both = ours[pair_beats(ours, theirs, rate_hz=rate_hz)[:, 0]]
-        both = both[agreement[both // block, lead] >= _DOUBTED_AGREEMENT]
+    for lead in leads:
+        both = lead.first[pair_beats(lead.first, lead.second, rate_hz=rate_hz)[:, 0]]
+        both = both[lead.agreement[both // block] >= _DOUBTED_AGREEMENT]
         seen[pair_beats(samples, both, rate_hz=rate_hz, tolerance_s=_SAME_BEAT_S)[:, 0]] = True
     return seen
 
 
-def _hopeless(agreement: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which blocks to reject: all but stretches that are never below the lower limit and once above the upper."""
+def _most_beats(first: list[NDArray[np.int64]], block: int, n_blocks: int) -> NDArray[np.int64]:
+    """How many beats the lead with the most of them has in each block."""
+    counts = [np.bincount(beats // block, minlength=n_blocks) for beats in first]
+    return np.max(counts, axis=0, initial=0) if counts else np.zeros(n_blocks, dtype=np.int64)
+
+
+def _hopeless(agreement: NDArray[np.float64], n_beats: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which blocks to reject: all but stretches that are never below the lower limit and once above the upper.
+
+    A block of less than four beats, most of which is missing, does not vouch for the blocks beside it: in noise, three
+    beats agree by chance now and then.
+    """
     best = agreement.max(axis=1, initial=0.0)
+    vouches = (best >= TRUSTED_AGREEMENT) & (n_beats >= _FEWEST_TO_VOUCH)
     hopeless = np.ones(best.shape, dtype=np.bool_)
     for start, stop in runs_of(best >= _DOUBTED_AGREEMENT):
-        hopeless[start:stop] = best[start:stop].max() < _TRUSTED_AGREEMENT
+        trusted = vouches[start:stop].any() or (stop - start == 1 and best[start] >= TRUSTED_AGREEMENT)
+        hopeless[start:stop] = not trusted
     return hopeless
 
 
@@ -224,41 +256,52 @@ def _vote(
     return at[share >= _MAJORITY], at[(share < _MAJORITY) & (share >= _MINORITY)]
 
 
-def _by_prominence(signal: Signal, beats: NDArray[np.int64], mask: NDArray[np.bool_]) -> list[int]:
+def _by_prominence(upright: NDArray[np.float64], beats: NDArray[np.int64], mask: NDArray[np.bool_]) -> list[int]:
     """Order the leads by how far their beats stand out of what lies between them."""
     prominence = []
-    for lead in range(signal.n_leads):
-        there = mask[:, lead]
-        spread = np.median(np.abs(signal.values[there, lead][::7])) if there.any() else 0.0
+    for wave, there in zip(upright.T, mask.T, strict=True):
+        spread = np.median(np.abs(wave[there][::7])) if there.any() else 0.0
         here = beats[there[beats]] if beats.size else beats
-        height = np.median(np.abs(signal.values[here, lead])) if here.size else 0.0
+        height = np.median(np.abs(wave[here])) if here.size else 0.0
         prominence.append(height / spread if spread > 0 else 0.0)
-    return sorted(range(signal.n_leads), key=lambda lead: -prominence[lead])
+    return sorted(range(len(prominence)), key=lambda lead: -prominence[lead])
 
 
 def _refine(
-    signal: Signal, beats: NDArray[np.int64], mask: NDArray[np.bool_], ranks: list[int], directions: list[int]
+    upright: NDArray[np.float64],
+    beats: NDArray[np.int64],
+    masks: list[NDArray[np.bool_]],
+    ranks: list[int],
+    rate_hz: float,
 ) -> NDArray[np.int64]:
-    """Move beats to the extremum nearby, and drop the smaller of two that are too close."""
+    """Move beats to the highest point nearby, and drop the smaller of two that are too close.
+
+    Args:
+        upright: shape (n_samples, n_leads), R pointing up.
+        beats: sample indices, rising.
+        masks: where leads may be looked at, the best places first.
+        ranks: which lead to prefer among those.
+        rate_hz: samples per second.
+    """
     if beats.size == 0:
         return beats
-    reach = max(1, round(_REFINE_S * signal.rate_hz))
-    around = np.clip(beats[:, None] + np.arange(-reach, reach + 1), 0, signal.n_samples - 1)
+    reach = max(1, round(_REFINE_S * rate_hz))
+    around = np.clip(beats[:, None] + np.arange(-reach, reach + 1), 0, len(upright) - 1)
     samples = beats.copy()
     height = np.zeros(beats.size)
     open_beats = np.ones(beats.size, dtype=np.bool_)
-    for lead in ranks:
+    for mask, lead in product(masks, ranks):
         here = open_beats & mask[beats, lead]
         if here.any():
             nearby = around[here]
-            waves = np.where(mask[nearby, lead], signal.values[nearby, lead] * directions[lead], -np.inf)
+            waves = np.where(mask[nearby, lead], upright[nearby, lead], -np.inf)
             best = waves.argmax(axis=1)
             samples[here] = nearby[np.arange(best.size), best]
             height[here] = waves[np.arange(best.size), best]
             open_beats &= ~here
     order = np.argsort(samples, kind="stable")
     samples, height = samples[order], height[order]
-    refractory = REFRACTORY_S * signal.rate_hz
+    refractory = REFRACTORY_S * rate_hz
     while samples.size > 1 and (close := np.flatnonzero(np.diff(samples) < refractory)).size:
         # Every second clash only: dropping a beat may settle its neighbour's clash too.
         close = close[np.diff(close, prepend=-2) > 1]

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from curate import indices
-from curate.beat_shape import residual_per_window, shape_residuals
+from curate.beat_shape import TEMPLATE_S, residual_per_window, shape_residuals
 from curate.calibration import CALIBRATED, Limits
 from curate.errors import SignalError
 from curate.gate import on_rail, stuck
 from curate.peaks import Beats
-from curate.signal import Signal
+from curate.signal import Signal, Step
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,6 +59,7 @@ class Quality:
         heart_rate_bpm: from their median RR interval; NaN without two beats; shape (n_windows,).
         rhythm_ok: whether their beats can be a heart's, shape (n_windows,).
         grades: ``Grade`` values, int8.
+        step: every parameter that they were found with, as a step in a signal's history.
     """
 
     leads: tuple[str, ...]
@@ -76,6 +77,7 @@ class Quality:
     heart_rate_bpm: NDArray[np.float64]
     rhythm_ok: NDArray[np.bool_]
     grades: NDArray[np.int8]
+    step: Step = field(default_factory=dict)
 
     @property
     def n_windows(self) -> int:
@@ -200,6 +202,15 @@ def assess(
         heart_rate_bpm=rr.rate_bpm[around],
         rhythm_ok=rr.plausible[around],
         grades=_grade(tables, limits),
+        step={
+            "name": "assess",
+            "window_s": float(window_s),
+            "context_s": float(context_s),
+            "rails": None if rails is None else [float(rail) for rail in rails],
+            "stuck_s": _STUCK_S,
+            "template_s": TEMPLATE_S,
+            "limits": asdict(limits),
+        },
         **tables,
     )
 

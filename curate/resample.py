@@ -214,12 +214,11 @@ def prepare(
         RateTooLow: half of either rate is not above the band.
     """
     names = recording.measured_leads if leads is None else leads
-    units = {channel.unit for channel in recording.channels}
     raw = Signal(
         values=recording.signal(names),
         leads=tuple(names),
         rate_hz=recording.rate_hz,
-        unit=units.pop() if len(units) == 1 else "mixed",
+        unit=recording.unit,
     )
     mains = recording.header.mains_hz if mains_hz is None else mains_hz
     cleaned = clean(raw, mains_hz=mains, band_hz=band_hz, settle_s=settle_s)

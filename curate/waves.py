@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from curate.errors import SignalError
 from curate.peaks import Beats
 from curate.quality import Grade, Quality
-from curate.signal import Signal, runs_of
+from curate.signal import Signal, Step, runs_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,12 +45,14 @@ class Waves:
         beats: R peaks of the beats that were looked at, sample indices, rising, shape (n,).
         bounds: sample indices, one row per beat and one column per ``WAVE_BOUNDS``, −1 where a bound was not found.
         stretches: the clean ranges that were searched, shape (k, 2).
+        step: every parameter that they were found with, as a step in a signal's history.
     """
 
     lead: str
     beats: NDArray[np.int64]
     bounds: NDArray[np.int64]
     stretches: NDArray[np.int64]
+    step: Step
 
 
 def delineate(cleaned: Signal, beats: Beats, quality: Quality, *, lead: str) -> Waves:
@@ -93,6 +96,16 @@ def delineate(cleaned: Signal, beats: Beats, quality: Quality, *, lead: str) -> 
         beats=np.concatenate(found) if found else np.zeros(0, dtype=np.int64),
         bounds=np.concatenate(rows) if rows else np.zeros((0, len(WAVE_BOUNDS)), dtype=np.int64),
         stretches=np.array(searched, dtype=np.int64).reshape(-1, 2),
+        step={
+            "name": "delineate",
+            "lead": lead,
+            "method": "dwt",
+            "neurokit2": version("neurokit2"),
+            "shortest_s": _SHORTEST_S,
+            "fewest_beats": _FEWEST_BEATS,
+            "piece_beats": _PIECE_BEATS,
+            "most_s": dict(_MOST_S),
+        },
     )
 
 

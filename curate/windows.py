@@ -1,13 +1,15 @@
 """Where windows stand in a recording, and which of them can be kept.
 
-A recording has one grid of windows: window ``j`` begins at corpus sample ``j · hop``, gaps included, so that where a
-window stands does not depend on labels or splits. Its raw range holds exactly the raw samples whose instants fall into
-the window's time; windows that follow one another without overlap in time therefore share no raw sample.
+Cut by length, a recording has one grid of windows: window ``j`` begins at corpus sample ``j · hop``, gaps included, so
+that where a window stands does not depend on labels or splits. Cut by beats, a window begins a fixed time before an R
+peak and ends as long before the R peak some beats later. Either way its raw range holds exactly the raw samples whose
+instants fall into the window's time; windows that follow one another without overlap in time therefore share no raw
+sample.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
@@ -15,9 +17,20 @@ from numpy.typing import NDArray
 
 from curate.errors import CorpusError
 from curate.layers import MergedLabels
+from curate.quality import Grade
 from curate.resample import Grid
 
-__all__ = ["REASONS", "ActivityRange", "CutWindows", "WindowGrid", "activity_ranges", "choose_windows", "take"]
+__all__ = [
+    "REASONS",
+    "ActivityRange",
+    "CutWindows",
+    "Keep",
+    "Spans",
+    "WindowGrid",
+    "activity_ranges",
+    "choose_windows",
+    "take",
+]
 
 REASONS = (
     "missing samples",
@@ -25,10 +38,46 @@ REASONS = (
     "labels contradict one another",
     "no activity label",
     "activity changes inside",
+    "activity not wanted",
+    "artefact too strong",
     "filter not settled",
     "no lead with signal",
+    "quality too low",
 )
 """Why a window is not kept; each window that is not kept counts once, under the first that holds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Keep:
+    """Which windows are wanted, of those that could be kept.
+
+    Attributes:
+        activities: windows of these activities; None takes all.
+        max_artefact: windows whose worst artefact degree, as people graded it, is at most this; one that nobody graded
+            is kept.
+        min_quality: leads of at least this grade; a lead below it is masked, and a window without a lead left goes.
+    """
+
+    activities: tuple[str, ...] | None = None
+    max_artefact: int = 4
+    min_quality: Grade = Grade.UNUSABLE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spans:
+    """Where windows of one recording would stand, each array of shape (n,).
+
+    Attributes:
+        start: first corpus sample.
+        stop: one past the last.
+        raw_start: first raw sample.
+        raw_stop: one past the last.
+    """
+
+    start: NDArray[np.int64]
+    stop: NDArray[np.int64]
+    raw_start: NDArray[np.int64]
+    raw_stop: NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +119,17 @@ class WindowGrid:
 
     def raw_ranges(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Raw ``start`` and ``stop`` of each window."""
+        spans = self.spans()
+        return spans.raw_start, spans.raw_stop
+
+    def spans(self) -> Spans:
+        """All windows of the grid."""
         starts = self.starts()
-        return self.raw(starts), self.raw(starts + self.n_samples)
+        return self.spans_of(starts, starts + self.n_samples)
+
+    def spans_of(self, start: NDArray[np.int64], stop: NDArray[np.int64]) -> Spans:
+        """Windows at other places of the same recording, given by their corpus samples."""
+        return Spans(start=start, stop=stop, raw_start=self.raw(start), raw_stop=self.raw(stop))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +146,8 @@ class ActivityRange:
         stop: one past the last.
         rate_hz: raw samples per second.
         grid: the recording's windows, so that a range can be cut where windows meet.
+        factors: factor → level of the recording.
+        started_at: when the recording was begun, ISO 8601; "" where nobody knows.
     """
 
     recording: str
@@ -99,6 +159,8 @@ class ActivityRange:
     stop: int
     rate_hz: float
     grid: WindowGrid
+    factors: dict[str, str] = field(default_factory=dict)
+    started_at: str = ""
 
 
 def activity_ranges(merged: MergedLabels, valid: NDArray[np.int64]) -> list[tuple[int, int, str]]:
@@ -142,71 +204,84 @@ class CutWindows:
     """The windows of one recording that are kept, and how many were not.
 
     Attributes:
-        start: corpus sample at which each kept window starts, shape (n,).
-        raw_start: its first raw sample.
-        raw_stop: one past its last.
+        spans: where each kept window stands, n of them.
         activity: number of its activity in ``MergedLabels.activities``.
         artefact: worst artefact degree in it, 0 where nobody graded it.
-        lead_ok: shape (n, n_leads): the lead is there, trusted and not flat throughout.
+        lead_ok: shape (n, n_leads): the lead is there, trusted, of the quality wanted, and not flat throughout.
+        lead_quality: shape (n, n_leads): the lead's grade.
         excluded: reason → windows not kept.
     """
 
-    start: NDArray[np.int64]
-    raw_start: NDArray[np.int64]
-    raw_stop: NDArray[np.int64]
+    spans: Spans
     activity: NDArray[np.int16]
     artefact: NDArray[np.int8]
     lead_ok: NDArray[np.bool_]
+    lead_quality: NDArray[np.int8]
     excluded: dict[str, int]
 
 
 def choose_windows(
-    grid: WindowGrid,
+    spans: Spans,
     merged: MergedLabels,
     valid: NDArray[np.int64],
     reliable: NDArray[np.bool_],
     values: NDArray[np.float64],
+    grades: NDArray[np.int8],
+    *,
+    keep: Keep | None = None,
 ) -> CutWindows:
-    """Decide for each window of the grid whether it is kept, and count why others are not.
+    """Decide for each window whether it is kept, and count why others are not.
 
     Args:
-        grid: the recording's windows.
-        merged: what its layers say, per raw sample.
+        spans: where windows would stand, n of them.
+        merged: what the recording's layers say, per raw sample.
         valid: shape (k, 2), ranges of real raw samples.
         reliable: shape (n_new, n_leads), corpus samples that can be trusted.
         values: shape (n_new, n_leads), the cleaned corpus samples.
+        grades: shape (n, n_leads), each window's ``Grade`` in each lead.
+        keep: which are wanted; None takes all that can be.
     """
-    starts = grid.starts()
-    raw_start, raw_stop = grid.raw_ranges()
-    here = present(valid, grid.n_raw)
-    missing = _any(~here, raw_start, raw_stop)
-    unusable = _any(merged.unusable, raw_start, raw_stop)
-    contested = _any(merged.activity == MergedLabels.CONTESTED, raw_start, raw_stop)
-    unnamed = _any(merged.activity == MergedLabels.NONE, raw_start, raw_stop)
-    changes = np.zeros(grid.n_raw, dtype=np.bool_)
+    keep = keep or Keep()
+    start, stop, raw_start, raw_stop = spans.start, spans.stop, spans.raw_start, spans.raw_stop
+    here = present(valid, merged.activity.size)
+    changes = np.zeros(merged.activity.size, dtype=np.bool_)
     changes[1:] = np.diff(merged.activity) != 0
-    changing = _any(changes, raw_start + 1, raw_stop)
-    lead_ok = np.empty((starts.size, reliable.shape[1]), dtype=np.bool_)
+    lead_ok = np.empty((start.size, reliable.shape[1]), dtype=np.bool_)
     trusted = np.empty_like(lead_ok)
     for lead in range(reliable.shape[1]):
-        trusted[:, lead] = ~_any(~reliable[:, lead], starts, starts + grid.n_samples)
+        trusted[:, lead] = ~_any(~reliable[:, lead], start, stop)
         moving = np.zeros(values.shape[0], dtype=np.bool_)
         moving[1:] = np.diff(values[:, lead]) != 0
-        lead_ok[:, lead] = trusted[:, lead] & _any(moving, starts + 1, starts + grid.n_samples)
-    refusals = (missing, unusable, contested, unnamed, changing, ~trusted.any(axis=1), ~lead_ok.any(axis=1))
-
-    kept = np.ones(starts.size, dtype=np.bool_)
+        lead_ok[:, lead] = trusted[:, lead] & _any(moving, start + 1, stop)
+    good_enough = lead_ok & (grades >= keep.min_quality)
+    unwanted = [
+        code
+        for code, name in enumerate(merged.activities)
+        if keep.activities is not None and name not in keep.activities
+    ]
+    refusals = (
+        _any(~here, raw_start, raw_stop),
+        _any(merged.unusable, raw_start, raw_stop),
+        _any(merged.activity == MergedLabels.CONTESTED, raw_start, raw_stop),
+        _any(merged.activity == MergedLabels.NONE, raw_start, raw_stop),
+        _any(changes, raw_start + 1, raw_stop),
+        np.isin(merged.activity[np.minimum(raw_start, merged.activity.size - 1)], unwanted),
+        _any(merged.artefact > keep.max_artefact, raw_start, raw_stop),
+        ~trusted.any(axis=1),
+        ~lead_ok.any(axis=1),
+        ~good_enough.any(axis=1),
+    )
+    kept = np.ones(start.size, dtype=np.bool_)
     excluded = {}
     for reason, refused in zip(REASONS, refusals, strict=True):
         excluded[reason] = int(np.count_nonzero(kept & refused))
         kept &= ~refused
     return CutWindows(
-        start=starts[kept],
-        raw_start=raw_start[kept],
-        raw_stop=raw_stop[kept],
+        spans=Spans(start=start[kept], stop=stop[kept], raw_start=raw_start[kept], raw_stop=raw_stop[kept]),
         activity=merged.activity[raw_start[kept]],
         artefact=_worst(merged.artefact, raw_start[kept], raw_stop[kept]),
-        lead_ok=lead_ok[kept],
+        lead_ok=good_enough[kept],
+        lead_quality=grades[kept],
         excluded=excluded,
     )
 
@@ -233,19 +308,29 @@ def take(values: NDArray[np.float64], cut: CutWindows, n_samples: int) -> NDArra
         n_samples: samples in a window.
 
     Returns:
-        Shape (n, n_leads, n_samples), float32; zeros where ``lead_ok`` is False.
+        Shape (n, n_leads, n_samples), float32; zeros where ``lead_ok`` is False, and behind the end of a window that
+        does not fill its room.
 
     Raises:
         CorpusError: a value does not fit in float32.
     """
     n_leads = values.shape[1]
-    if not cut.start.size:
+    start, stop = cut.spans.start, cut.spans.stop
+    if not start.size:
         return np.empty((0, n_leads, n_samples), dtype=np.float32)
     with np.errstate(over="ignore"):
         by_lead = np.ascontiguousarray(values.T, dtype=np.float32)
+    short = int(max(0, start.max() + n_samples - by_lead.shape[1]))
+    if short:
+        # A window that is not filled may begin closer to the end than its room is long.
+        by_lead = np.pad(by_lead, ((0, 0), (0, short)))
     view = np.lib.stride_tricks.sliding_window_view(by_lead, n_samples, axis=1)
-    windows = np.ascontiguousarray(view[:, cut.start].transpose(1, 0, 2))
+    windows = np.ascontiguousarray(view[:, start].transpose(1, 0, 2))
     windows[~cut.lead_ok] = 0.0
+    filled = stop - start
+    if np.any(filled < n_samples):
+        rows, places = np.nonzero(np.arange(n_samples) >= filled[:, None])
+        windows[rows, :, places] = 0.0
     if not np.isfinite(windows).all():
         raise CorpusError(
             "the cleaned signal holds values beyond what float32 can hold; check gain and unit.", path="windows"

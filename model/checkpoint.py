@@ -65,7 +65,7 @@ class CheckpointConfig(BaseModel):
     scale: str = Field(max_length=100)
     cleaning: dict[str, Any]
     subjects: list[str] = Field(min_length=2, max_length=100_000)
-    activities: list[str] = Field(min_length=2, max_length=1000)
+    activities: list[str] = Field(min_length=1, max_length=1000)
     split: str = Field(max_length=200)
     split_info: dict[str, Any]
     corpus: dict[str, str]

@@ -29,8 +29,8 @@ def train(
     split: Annotated[
         str | None,
         typer.Option(
-            help="Which windows train and which test: random, time-block, across-sessions, unseen-subjects, or one "
-            "fold of these.  [default: across-sessions]"
+            help="Which windows train and which test: a split of the corpus (random, time-block, across-sessions, "
+            "across-activities, across-factor:NAME, unseen-subjects …), or one fold.  [default: across-sessions]"
         ),
     ] = None,
     network: Annotated[str | None, typer.Option(help="The network: dt4ecg or resnet.  [default: dt4ecg]")] = None,
@@ -82,12 +82,14 @@ def train(
     from acquire.study import Study
     from curate.corpus import corpus_path
     from curate.corpus_read import open_corpus
+    from curate.splits import family_of
     from model.run import check_name, free_name, open_run
     from model.show import TrainingBars, figures_table, progress_bars
     from model.train import train_run
 
     opened_study = Study.open(study)
     models = opened_study.models_dir
+    split = None if split is None else family_of(split)
     wanted = name or f"{network or 'dt4ecg'}-{split or 'across-sessions'}"
     check_name(models, wanted)
     if resume:

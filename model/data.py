@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from curate.corpus_read import Corpus
+from curate.splits import TASKS, scored_tasks
 from model.errors import Refusal, TrainingRefused
 
 __all__ = ["Classes", "Fold", "Side", "batches_per_epoch", "load_fold", "load_side", "shuffled_batches"]
@@ -19,8 +20,8 @@ __all__ = ["Classes", "Fold", "Side", "batches_per_epoch", "load_fold", "load_si
 MEMORY_LIMIT_BYTES: Final = 2_000_000_000
 """Larger sides are read from the corpus batch by batch."""
 
-UNKNOWN_SUBJECT: Final = -1
-"""The identity class of a subject that the network was never shown."""
+UNKNOWN: Final = -1
+"""The class of a subject or an activity that the network was never shown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +38,7 @@ class Side:
     Attributes:
         indices: (n,) rows of the corpus.
         identity: (n,) class numbers, -1 for a subject that training never saw.
-        activity: (n,) class numbers.
+        activity: (n,) class numbers, -1 likewise for an activity.
         in_memory: whether the signal is held as one tensor.
     """
 
@@ -76,7 +77,8 @@ class Fold:
         train: windows that weights are fitted to.
         validate: windows that decide when to stop and what to keep.
         test: windows that nothing was decided on.
-        identity_applies: False where the test side holds subjects that training never saw.
+        tasks: what the test side can be asked; identity is not among them where its subjects were never trained on,
+            nor activity where its activities were not.
     """
 
     split: str
@@ -84,7 +86,7 @@ class Fold:
     train: Side
     validate: Side
     test: Side
-    identity_applies: bool
+    tasks: tuple[str, ...]
 
 
 def load_fold(corpus: Corpus, split: str) -> Fold:
@@ -117,34 +119,42 @@ def load_fold(corpus: Corpus, split: str) -> Fold:
     classes = Classes(
         subjects=tuple(sorted(set(subjects[rows["train"]]))), activities=tuple(sorted(set(activities[rows["train"]])))
     )
-    _check_classes(corpus, split, classes)
+    tasks = scored_tasks(corpus.split_info(split))
+    _check_classes(corpus, split, classes, tasks)
     unseen = set(subjects[rows["test"]]) - set(classes.subjects)
-    if unseen and set(subjects[rows["test"]]) & set(classes.subjects):
+    if "identity" in tasks and unseen and set(subjects[rows["test"]]) & set(classes.subjects):
         raise TrainingRefused(
             f"{corpus.path.name}, split {split}: {_listed(unseen)} is tested but never trained on, while others are; "
             "leave such subjects out of the corpus or use the split unseen-subjects.",
             reason=Refusal.UNKNOWN_CLASS,
         )
     unlearned = set(subjects[rows["validate"]]) - set(classes.subjects)
-    if unlearned:
+    if "identity" in tasks and unlearned:
         raise TrainingRefused(
             f"{corpus.path.name}, split {split}: {_listed(unlearned)} is validated on but never trained on; "
             "build the split again.",
             reason=Refusal.UNKNOWN_CLASS,
         )
-    loaded = {side: load_side(corpus, indices, classes) for side, indices in rows.items()}
-    return Fold(split=split, classes=classes, identity_applies=not unseen, **loaded)
+    loaded = {side: load_side(corpus, indices, classes, tasks=tasks) for side, indices in rows.items()}
+    asked = tuple(task for task in tasks if task != "identity" or not unseen)
+    return Fold(split=split, classes=classes, tasks=asked, **loaded)
 
 
-def load_side(corpus: Corpus, indices: NDArray[np.int64], classes: Classes) -> Side:
+def load_side(corpus: Corpus, indices: NDArray[np.int64], classes: Classes, *, tasks: Sequence[str] = TASKS) -> Side:
     """Windows of a corpus under the class numbers of a training.
 
+    Args:
+        corpus: an open corpus.
+        indices: its rows.
+        classes: of the training.
+        tasks: what the windows will be asked.
+
     Raises:
-        TrainingRefused: a window shows an activity that is not among the classes.
+        TrainingRefused: a window will be asked for its activity, and that is not among the classes.
     """
     subjects, activities = _column(corpus, "subject")[indices], _column(corpus, "activity")[indices]
     unknown = set(activities) - set(classes.activities)
-    if unknown:
+    if "activity" in tasks and unknown:
         raise TrainingRefused(
             f"{corpus.path.name}: the activity {_listed(unknown)} was never trained on (trained: "
             f"{', '.join(classes.activities)}); leave it out of the corpus or train on it.",
@@ -152,8 +162,8 @@ def load_side(corpus: Corpus, indices: NDArray[np.int64], classes: Classes) -> S
         )
     subject_number = {name: number for number, name in enumerate(classes.subjects)}
     activity_number = {name: number for number, name in enumerate(classes.activities)}
-    identity = torch.tensor([subject_number.get(name, UNKNOWN_SUBJECT) for name in subjects], dtype=torch.int64)
-    activity = torch.tensor([activity_number[name] for name in activities], dtype=torch.int64)
+    identity = torch.tensor([subject_number.get(name, UNKNOWN) for name in subjects], dtype=torch.int64)
+    activity = torch.tensor([activity_number.get(name, UNKNOWN) for name in activities], dtype=torch.int64)
     return Side(corpus, indices, identity, activity)
 
 
@@ -174,14 +184,14 @@ def batches_per_epoch(n: int, batch_size: int) -> int:
     return n // min(batch_size, n)
 
 
-def _check_classes(corpus: Corpus, split: str, classes: Classes) -> None:
+def _check_classes(corpus: Corpus, split: str, classes: Classes, tasks: Sequence[str]) -> None:
     if len(classes.subjects) < 2:
         raise TrainingRefused(
             f"{corpus.path.name}, split {split}: it trains on one subject ({classes.subjects[0]}); telling people "
             "apart needs at least two, record or import another.",
             reason=Refusal.ONE_SUBJECT,
         )
-    if len(classes.activities) < 2:
+    if "activity" in tasks and len(classes.activities) < 2:
         raise TrainingRefused(
             f"{corpus.path.name}, split {split}: it trains on one activity ({classes.activities[0]}); telling "
             "activities apart needs at least two, record or import another.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from curate.corpus_read import Corpus
+from curate.splits import scored_tasks
 from model.checkpoint import Checkpoint, CheckpointConfig
 from model.data import Classes, Side, load_side
 from model.errors import EvaluationRefused, Mismatch, Refusal, TrainingRefused
@@ -70,30 +71,26 @@ def evaluate_checkpoint(checkpoint: Checkpoint, corpus: Corpus, split: str, *, s
             reason=Refusal.EMPTY_SIDE,
         )
     _refuse_overlap(config, corpus, rows)
-    side = load_side(corpus, rows, config.classes)
-    identity_applies = _identity_applies(corpus, rows, config)
+    tasks = _tasks(corpus, split, rows, config)
+    side = load_side(corpus, rows, config.classes, tasks=tasks)
     network = checkpoint.network.to(device)
-    predictions = predictions_of(
-        network, side, corpus, classes=config.classes, device=device, identity_applies=identity_applies
-    )
-    figures = fold_figures(
-        predictions, subjects=config.subjects, activities=config.activities, identity_applies=identity_applies
-    )
+    predictions = predictions_of(network, side, corpus, classes=config.classes, device=device, tasks=tasks)
+    figures = fold_figures(predictions, subjects=config.subjects, activities=config.activities, applying=tasks)
     return Evaluation(
         split=split, predictions=predictions, figures=figures, notes=_notes(config, corpus, split, sha256)
     )
 
 
 def predictions_of(
-    network: TwoHeadNetwork, side: Side, corpus: Corpus, *, classes: Classes, device: str, identity_applies: bool
+    network: TwoHeadNetwork, side: Side, corpus: Corpus, *, classes: Classes, device: str, tasks: Collection[str]
 ) -> pd.DataFrame:
     """Name every window of a side.
 
     Returns:
         One row per window: `window` (row of the corpus), `recording`, `session`, `start`, `stop` (raw samples),
         `subject`, `subject_predicted`, `subject_confidence`, `activity`, `activity_predicted`, `activity_confidence`.
-        A confidence is the softmax of the class that was named. Where identity does not apply, `subject_predicted` is
-        empty and `subject_confidence` is 0.
+        A confidence is the softmax of the class that was named. For a task that is not among those that are asked, what
+        was predicted is empty and the confidence 0.
     """
     logits = predict(network, side, torch.device(device))
     table = corpus.table.iloc[side.indices][["recording", "session", "start", "stop", "subject", "activity"]]
@@ -104,7 +101,7 @@ def predictions_of(
         ("activity", "activity", classes.activities),
     ):
         confidence, number = torch.softmax(logits[task], dim=1).max(dim=1)
-        applies = identity_applies or task == "activity"
+        applies = task in tasks
         table[f"{column}_predicted"] = np.asarray(names, dtype=object)[number.numpy()] if applies else ""
         table[f"{column}_confidence"] = confidence.double().numpy().round(6) if applies else 0.0
     return table
@@ -177,16 +174,28 @@ def _refuse_overlap(config: CheckpointConfig, corpus: Corpus, rows: NDArray[np.i
                 )
 
 
-def _identity_applies(corpus: Corpus, rows: NDArray[np.int64], config: CheckpointConfig) -> bool:
+def _tasks(corpus: Corpus, split: str, rows: NDArray[np.int64], config: CheckpointConfig) -> tuple[str, ...]:
+    """What the test side can be asked by this checkpoint."""
+    tasks = [
+        task for task in scored_tasks(corpus.split_info(split)) if task != "activity" or len(config.activities) > 1
+    ]
     tested = set(corpus.table["subject"].to_numpy(dtype=str)[rows])
     unseen = tested - set(config.subjects)
-    if unseen and unseen != tested:
+    if "identity" in tasks and unseen:
+        if unseen != tested:
+            raise EvaluationRefused(
+                f"{corpus.path.name}: the test side holds subjects that were trained on and others that were not "
+                f"({', '.join(sorted(unseen))}); leave one kind out of the corpus.",
+                mismatch=Mismatch.CLASSES,
+            )
+        tasks.remove("identity")
+    if not tasks:
         raise EvaluationRefused(
-            f"{corpus.path.name}: the test side holds subjects that were trained on and others that were not "
-            f"({', '.join(sorted(unseen))}); leave one kind out of the corpus.",
+            f"{corpus.path.name}, split {split}: there is nothing to ask, for the checkpoint knows none of the people "
+            f"and only the activity {config.activities[0]}; choose another split or another model.",
             mismatch=Mismatch.CLASSES,
         )
-    return not unseen
+    return tuple(tasks)
 
 
 def _notes(config: CheckpointConfig, corpus: Corpus, split: str, sha256: str) -> tuple[str, ...]:

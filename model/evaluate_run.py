@@ -11,6 +11,7 @@ import numpy as np
 
 from curate.corpus_read import Corpus, family_folds
 from curate.leakage import check_splits
+from curate.splits import family_of
 from model.checkpoint import Checkpoint, load_checkpoint
 from model.errors import ModelFolderError
 from model.evaluate import evaluate_checkpoint
@@ -58,7 +59,7 @@ def evaluate_run(model: Path, corpus: Corpus, *, split: str | None = None, devic
     run = open_run(model)
     chosen = choose_device(device)
     check_splits(corpus)
-    family = run.family if split is None else split
+    family = run.family if split is None else family_of(split)
     folds = [family] if family in corpus.split_names else family_folds(corpus, family)
     sha256 = file_sha256(corpus.path)
     names = [str(network["network"]) for network in run.networks]

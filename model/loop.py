@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from model.augment import add_motion, vary_gain
 from model.config import TrainConfig
-from model.data import Fold, Side, batches_per_epoch, shuffled_batches
+from model.data import UNKNOWN, Fold, Side, batches_per_epoch, shuffled_batches
 from model.errors import CheckpointError, CheckpointReason, TrainingDiverged
 from model.gradnorm import GradNorm, GradNormSettings
 from model.networks import TASKS, TwoHeadNetwork, build_network
@@ -40,7 +40,7 @@ class EpochRecord:
         train_activity_loss: likewise.
         validate_identity_loss: plain, over the validation windows.
         validate_activity_loss: likewise.
-        validate_identity_accuracy: share of validation windows whose subject was named.
+        validate_identity_accuracy: share of validation windows whose subject was named, of those whose was trained on.
         validate_activity_accuracy: share of validation windows whose activity was named.
         identity_weight: of the identity loss, after the epoch.
         activity_weight: of the activity loss, after the epoch.
@@ -326,8 +326,13 @@ class Training:
             self._network.load_state_dict(own)
         side = self._fold.validate
         targets = {"identity": side.identity, "activity": side.activity}
-        loss = {task: functional.cross_entropy(logits[task], targets[task]).item() for task in TASKS}
-        hit = {task: (logits[task].argmax(1) == targets[task]).double().mean().item() for task in TASKS}
+        loss, hit = dict.fromkeys(TASKS, 0.0), dict.fromkeys(TASKS, 0.0)
+        for task in TASKS:
+            # Where a split does not ask for identity, people who were never trained on may validate.
+            known = targets[task] != UNKNOWN
+            if bool(known.any()):
+                loss[task] = functional.cross_entropy(logits[task][known], targets[task][known]).item()
+                hit[task] = (logits[task][known].argmax(1) == targets[task][known]).double().mean().item()
         if not all(math.isfinite(value) for value in loss.values()):
             raise self._diverged()
         return EpochRecord(

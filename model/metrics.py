@@ -7,7 +7,7 @@ whole recordings anew (cluster bootstrap; Field & Welsh 2007, doi:10.1111/j.1467
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -92,7 +92,8 @@ class FoldFigures:
     Attributes:
         n_windows: windows in it.
         n_recordings: recordings they come from.
-        tasks: task → figures; None for identity where the test side's subjects were never trained on.
+        tasks: task → figures; None for identity where the test side's subjects were never trained on, and for activity
+            where its activities were not.
         by_activity: activity → {"n", "identity", "activity"}: windows and the accuracy of each task among them.
         by_subject: likewise for each subject.
     """
@@ -109,7 +110,7 @@ class FoldFigures:
 
 
 def fold_figures(
-    predictions: pd.DataFrame, *, subjects: Sequence[str], activities: Sequence[str], identity_applies: bool
+    predictions: pd.DataFrame, *, subjects: Sequence[str], activities: Sequence[str], applying: Collection[str]
 ) -> FoldFigures:
     """Figures of one test side.
 
@@ -117,12 +118,14 @@ def fold_figures(
         predictions: one row per window.
         subjects: classes of the identity head.
         activities: classes of the activity head.
-        identity_applies: False where the subjects were never trained on; identity is then None, not 0.
+        applying: tasks that were asked; one that was not is then None, not 0.
     """
     recordings = predictions["recording"].to_numpy(dtype=str)
-    identity = _task_figures(predictions, "identity", subjects, recordings) if identity_applies else None
-    tasks = {"identity": identity, "activity": _task_figures(predictions, "activity", activities, recordings)}
-    applying = [task for task, figures in tasks.items() if figures is not None]
+    classes = {"identity": subjects, "activity": activities}
+    tasks = {
+        task: _task_figures(predictions, task, classes[task], recordings) if task in applying else None
+        for task in COLUMNS
+    }
     return FoldFigures(
         n_windows=len(predictions),
         n_recordings=len(np.unique(recordings)),
@@ -210,7 +213,7 @@ def _class_figures(confusion: NDArray[np.int64], position: int) -> ClassFigures:
     )
 
 
-def _grouped(predictions: pd.DataFrame, column: str, tasks: Sequence[str]) -> dict[str, dict[str, float | None]]:
+def _grouped(predictions: pd.DataFrame, column: str, tasks: Collection[str]) -> dict[str, dict[str, float | None]]:
     names = predictions[column].to_numpy(dtype=str)
     hits = {task: _hits(predictions, task) if task in tasks else None for task in COLUMNS}
     figures: dict[str, dict[str, float | None]] = {}

@@ -26,7 +26,10 @@ UNSEEN: Final[Mapping[str, str]] = {
     "random": "On other moments of the recordings it was trained on",
     "time-block": "On later parts of the recordings it was trained on",
     "across-sessions": "On sessions it had never seen",
+    "across-activities": "At activities it had never seen",
+    "across-factor": "Under conditions it had never seen",
     "unseen-subjects": "On people it had never seen",
+    "fixed": "On the test side of a given table",
 }
 """What the test side of each kind of split is to the network."""
 
@@ -37,8 +40,13 @@ CAVEATS: Final[Mapping[str, str]] = {
     "the same places. Expect less on another day.",
     "across-sessions": "A session is electrodes on to electrodes off. How far apart in time the sessions lie is a "
     "matter of the study; later ones may come out worse.",
+    "across-activities": "Activity does not apply here: what was never trained cannot be told. People were enrolled "
+    "and asked in the same session, with the same electrodes; expect less on another day.",
+    "across-factor": "Whether anything else changed with the factor, such as the day, is a matter of the study.",
     "unseen-subjects": "Identity does not apply here: nobody can be named who was never introduced. Only activity is "
     "judged.",
+    "fixed": "Who stands on which side was decided by a table; how fair a question that makes is for its author to "
+    "say.",
 }
 
 EXAMPLES_EACH: Final = 6
@@ -86,7 +94,7 @@ def render_report(
         folds=_fold_rows(results),
         matrices=_matrices(pooled),
         groups=[("activity", pooled.by_activity), ("subject", pooled.by_subject)],
-        identity_applies=pooled.tasks["identity"] is not None,
+        applying=[task for task, figures in pooled.tasks.items() if figures is not None],
         trainings=[_training(result) for result in results if result.history],
         examples=_examples(own, corpus),
         settings=settings,
@@ -112,16 +120,18 @@ def _template() -> jinja2.Template:
 def _headline(own: Sequence[FoldResult], figures: Mapping[str, Any], kind: str, corpus: Corpus) -> str:
     seen = UNSEEN.get(kind, "On the test side of the split")
     window = f"{corpus.window_s:g}-second window"
-    n_activities = len(own[0].config.activities)
-    activity = f"what they were doing, out of {n_activities} activities, in {_percent(figures['activity']['accuracy'])}"
     mean = "" if len(own) == 1 else f" (mean of {len(own)} folds)"
-    if figures["identity"] is None:
-        return f"{seen}, {_title(own[0].network)} told {activity} of single {window}s{mean}."
-    n_subjects = len(own[0].config.subjects)
-    return (
-        f"{seen}, {_title(own[0].network)} named the right one of {n_subjects} people in "
-        f"{_percent(figures['identity']['accuracy'])} of single {window}s, and told {activity}{mean}."
-    )
+    told = []
+    if figures["identity"] is not None:
+        n_subjects = len(own[0].config.subjects)
+        share = _percent(figures["identity"]["accuracy"])
+        told.append(f"named the right one of {n_subjects} people in {share} of single {window}s")
+    if figures["activity"] is not None:
+        n_activities = len(own[0].config.activities)
+        share = _percent(figures["activity"]["accuracy"])
+        of = "" if told else f" of single {window}s"
+        told.append(f"told what they were doing, out of {n_activities} activities, in {share}{of}")
+    return f"{seen}, {_title(own[0].network)} {', and '.join(told)}{mean}."
 
 
 def _cards(main: str, summary: Mapping[str, Any], own: Sequence[FoldResult]) -> list[dict[str, Any]]:
@@ -186,7 +196,7 @@ def _pooled(own: Sequence[FoldResult]) -> FoldFigures:
         pd.concat([result.predictions for result in own], ignore_index=True),
         subjects=sorted({name for result in own for name in result.config.subjects}),
         activities=sorted({name for result in own for name in result.config.activities}),
-        identity_applies=all(result.figures.tasks["identity"] is not None for result in own),
+        applying=[task for task in COLUMNS if all(result.figures.tasks[task] is not None for result in own)],
     )
 
 
@@ -238,13 +248,13 @@ def _training(result: FoldResult) -> dict[str, Any]:
 def _examples(own: Sequence[FoldResult], corpus: Corpus) -> list[dict[str, Any]]:
     """Windows that were named right, spread over the activities, and the wrong ones that the network was surest of."""
     table = own[0].predictions
-    identity_applies = own[0].figures.tasks["identity"] is not None
-    wrong = (table["activity"] != table["activity_predicted"]).to_numpy()
-    doubt = np.where(wrong, table["activity_confidence"], 0.0)
-    if identity_applies:
-        other = (table["subject"] != table["subject_predicted"]).to_numpy()
-        doubt = np.maximum(doubt, np.where(other, table["subject_confidence"], 0.0))
-        wrong |= other
+    applying = [task for task, figures in own[0].figures.tasks.items() if figures is not None]
+    wrong, doubt = np.zeros(len(table), dtype=np.bool_), np.zeros(len(table))
+    for task in applying:
+        truth, guess = COLUMNS[task]
+        missed = (table[truth] != table[guess]).to_numpy()
+        doubt = np.maximum(doubt, np.where(missed, table[f"{truth}_confidence"], 0.0))
+        wrong |= missed
     # Each round takes one window per activity; a fixed shuffle brings different people.
     right = table[~wrong].sample(frac=1, random_state=0).groupby("activity", sort=True)
     rounds = right.cumcount()
@@ -260,7 +270,7 @@ def _examples(own: Sequence[FoldResult], corpus: Corpus) -> list[dict[str, Any]]
             {
                 "picture": trace(window, leads=corpus.leads, rate_hz=corpus.rate_hz, title=f"Window {row.window}"),
                 "row": row,
-                "identity_applies": identity_applies,
+                "applying": applying,
                 "seconds": row.start,
             }
             for row, window in zip(chosen.itertuples(index=False), windows, strict=True)

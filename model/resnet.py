@@ -37,7 +37,7 @@ class NetworkShape:
     n_activities: int
 
     def __post_init__(self) -> None:
-        for name, least in (("n_leads", 1), ("n_samples", 1), ("n_subjects", 2), ("n_activities", 2)):
+        for name, least in (("n_leads", 1), ("n_samples", 1), ("n_subjects", 2), ("n_activities", 1)):
             value = getattr(self, name)
             if value < least:
                 raise ValueError(f"network shape: {name} is {value}; it must be at least {least}.")

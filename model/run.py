@@ -213,11 +213,9 @@ def load_fold_result(fold_folder: Path) -> FoldResult:
     try:
         names = [spec.name for spec in fields(EpochRecord)]
         history = tuple(EpochRecord(**{name: record[name] for name in names}) for record in records)
-        identity_applies = metrics["tasks"]["identity"] is not None
+        applying = [task for task in COLUMNS if metrics["tasks"][task] is not None]
         predictions = _read_predictions(fold_folder / "predictions.csv")
-        figures = fold_figures(
-            predictions, subjects=config.subjects, activities=config.activities, identity_applies=identity_applies
-        )
+        figures = fold_figures(predictions, subjects=config.subjects, activities=config.activities, applying=applying)
         return FoldResult(
             network=str(metrics["network"]),
             split=str(metrics["split"]),

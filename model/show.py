@@ -67,7 +67,7 @@ def figures_table(summary: Mapping[str, Any]) -> Table:
         table.add_column(column, justify="right" if column in ("Identity", "Activity") else "left")
     for network, tasks in summary["networks"].items():
         title = NETWORK_TITLES.get(network, network)
-        folds = list(tasks["activity"]["folds"])
+        folds = list(next(figure for figure in tasks.values() if figure is not None)["folds"])
         for fold in folds:
             cells = ["n/a" if tasks[task] is None else _percent(tasks[task]["folds"][fold]) for task in tasks]
             table.add_row(title, Text(fold), *cells)

@@ -259,9 +259,7 @@ def _train_fold(
         epoch=training.best_epoch,
     )
     save_checkpoint(folder, weights=training.best_weights, config=checkpoint)
-    predictions = predictions_of(
-        network, fold.test, corpus, classes=fold.classes, device=device, identity_applies=fold.identity_applies
-    )
+    predictions = predictions_of(network, fold.test, corpus, classes=fold.classes, device=device, tasks=fold.tasks)
     result = FoldResult(
         network=config.network,
         split=fold.split,
@@ -272,7 +270,7 @@ def _train_fold(
             predictions,
             subjects=fold.classes.subjects,
             activities=fold.classes.activities,
-            identity_applies=fold.identity_applies,
+            applying=fold.tasks,
         ),
         n_parameters=sum(parameter.numel() for parameter in network.parameters()),
         side_sizes={"train": len(fold.train), "validate": len(fold.validate), "test": len(fold.test)},

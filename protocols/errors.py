@@ -13,6 +13,7 @@ The other rooms hang their own errors under ``TrileadError``, each in its ``erro
 from __future__ import annotations
 
 from enum import Enum
+from typing import Any
 
 __all__ = [
     "PlayerStateError",
@@ -30,6 +31,16 @@ class TrileadError(Exception):
 
     ``str(error)`` is one sentence: what, where, the value, the limit, the mend. Commands print it and exit with code 2.
     """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel between processes as it is; Python would call the class anew with nothing but the sentence."""
+        return _again, (type(self), self.args, self.__dict__)
+
+
+def _again(kind: type[TrileadError], args: tuple[Any, ...], state: dict[str, Any]) -> TrileadError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class ProtocolError(TrileadError):

@@ -37,6 +37,7 @@ _KINDS = {
     "unusable": "The signal is of no use.",
     "beat": "A heartbeat; the message is its kind, or n/a.",
     "note": "A remark.",
+    "absent": "What the message names is not there, whatever layers of a lower rank say.",
     GAP: "Lost samples; the message is the cause.",
     EVENT: "Something that the recorder, the protocol or the operator did; it has no length.",
 }

@@ -29,6 +29,18 @@ def test_it_has_the_corners_and_notches_of_the_corpus_once_instead_of_twice() ->
         assert once**2 * np.sqrt(2) == pytest.approx(twice, rel=0.02, abs=1e-4)
 
 
+@pytest.mark.parametrize(("rate_hz", "mains_hz"), [(125.0, 50), (250.0, 50), (250.0, 60), (497.13, 50), (1000.0, 60)])
+def test_the_square_of_its_response_is_the_response_of_the_corpus_at_every_frequency(
+    rate_hz: float, mains_hz: int
+) -> None:
+    impulse = np.zeros(round(120 * rate_hz))
+    impulse[impulse.size // 2] = 1.0
+    raw = record(impulse, rate_hz=rate_hz)
+    once = np.fft.rfft(clean_causal(raw, mains_hz=mains_hz).values[:, 0])
+    twice = np.fft.rfft(clean(raw, mains_hz=mains_hz).values[:, 0])
+    np.testing.assert_allclose(np.abs(once) ** 2, np.abs(twice), atol=1e-6)
+
+
 def test_parameters_are_those_of_the_corpus_filter_but_for_the_direction() -> None:
     raw = record(made_ecg(seconds=20)[0])
     causal, both = clean_causal(raw, mains_hz=60).steps[-1], clean(raw, mains_hz=60).steps[-1]

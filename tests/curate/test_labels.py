@@ -1,11 +1,16 @@
+import hashlib
 import json
+import multiprocessing
+import os
 import uuid
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from acquire.files import try_hold
 from curate.errors import LayerError
 from curate.labels import Layer, new_label
 
@@ -70,6 +75,119 @@ def test_many_labels_are_one_undo(layer: Layer) -> None:
     assert not layer.undo()
 
 
+def test_equal_starts_and_equal_ranges_never_confuse(layer: Layer) -> None:
+    stops = [1 + (7 * place) % 100 for place in range(1000)]
+    layer.add_many(new_label(0, stop, kind="artefact", value="2", annotator="anna") for stop in stops)
+    chosen = layer.labels()[500]
+    layer.change(chosen.uuid, value="3")
+    layer.remove(layer.labels()[10].uuid)
+    again = Layer.open(layer.path)
+    assert again.labels() == layer.labels()
+    assert len(again.labels()) == 999
+    assert [label.stop for label in again.labels()] == sorted(label.stop for label in again.labels())
+    assert [label.uuid for label in again.labels() if label.value == "3"] == [chosen.uuid]
+    again.undo()
+    again.undo()
+    assert sorted(label.stop for label in again.labels()) == sorted(stops)
+
+
+def test_an_origin_is_kept_and_goes_when_somebody_changes_the_label(layer: Layer) -> None:
+    derived = new_label(0, 9, kind="activity", value="rest", annotator="anna", origin="unanimous: ben, carl")
+    layer.edit(add=[derived])
+    assert Layer.open(layer.path).labels() == [derived]
+    layer.change(derived.uuid, stop=8)
+    assert Layer.open(layer.path).labels()[0].origin == ""
+    plain = layer.add(0, 9, kind="activity", value="walk")
+    assert b"origin" not in layer.path.read_bytes().splitlines()[-1]
+    assert plain.origin == ""
+
+
+def test_the_digest_is_of_the_bytes_that_were_read_and_no_others(layer: Layer) -> None:
+    layer.add(0, 10, kind="activity", value="rest")
+    layer.add(0, 10, kind="activity", value="walk")
+    layer.undo()
+    assert layer.sha256() == hashlib.sha256(layer.path.read_bytes()).hexdigest() == Layer.open(layer.path).sha256()
+    torn = layer.path.read_bytes() + b'{"edit'
+    layer.path.write_bytes(torn)
+    again = Layer.open(layer.path)
+    assert again.sha256() == hashlib.sha256(torn).hexdigest()
+    again.redo()
+    assert again.sha256() == hashlib.sha256(again.path.read_bytes()).hexdigest()
+    # As long as before, but somebody changed a letter.
+    again.path.write_bytes(again.path.read_bytes().replace(b"rest", b"rust"))
+    with pytest.raises(LayerError, match="changed by another program"):
+        again.sha256()
+
+
+def test_names_that_differ_in_capitals_alone_are_refused_for_some_disks_take_them_for_one(layer: Layer) -> None:
+    with pytest.raises(LayerError, match="differs only in its capitals"):
+        Layer.create(layer.path.with_name("Anna.jsonl"), RECORDING, "Anna")
+    assert [file.name for file in layer.path.parent.iterdir()] == ["anna.jsonl"]
+
+
+def add_in_turn(path: Path, writer: int) -> None:
+    """Add twenty labels, opening the layer anew whenever another writer came first."""
+    for place in range(20):
+        while not added(path, writer, writer + place + 1):
+            pass
+
+
+def added(path: Path, start: int, stop: int) -> bool:
+    try:
+        Layer.open(path).add(start, stop, kind="beat")
+    except LayerError as error:
+        if "another program" not in str(error):
+            raise
+        return False
+    return True
+
+
+def test_writers_at_the_same_time_lose_and_mix_nothing(layer: Layer) -> None:
+    with ProcessPoolExecutor(3, mp_context=multiprocessing.get_context("spawn")) as pool:
+        list(pool.map(add_in_turn, [layer.path] * 3, range(3)))
+    labels = Layer.open(layer.path).labels()
+    assert [(label.start, label.stop) for label in labels] == [
+        (writer, writer + place + 1) for writer in range(3) for place in range(20)
+    ]
+    assert layer.path.read_bytes().count(b"\n") == 61
+
+
+def test_a_layer_that_another_program_is_writing_to_is_left_alone(layer: Layer) -> None:
+    handle = os.open(layer.path, os.O_RDWR)
+    try:
+        assert try_hold(handle)
+        with pytest.raises(LayerError, match="is writing to the layer at this moment"):
+            layer.add(0, 1, kind="beat")
+    finally:
+        os.close(handle)
+    layer.add(0, 1, kind="beat")
+    assert len(Layer.open(layer.path).labels()) == 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_cut_anywhere_a_layer_is_what_its_whole_lines_say(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    layer = Layer.create(tmp_path_factory.mktemp("layer") / "anna.jsonl", RECORDING, "anna")
+    states = [layer.labels()]
+    for place in range(3):
+        layer.add(place, place + 1, kind="note", value="ä — 心")
+        states.append(layer.labels())
+    layer.undo()
+    states.append(layer.labels())
+    raw = layer.path.read_bytes()
+    first = raw.index(b"\n") + 1
+    cut = data.draw(st.integers(first, len(raw)))
+    layer.path.write_bytes(raw[:cut])
+    again = Layer.open(layer.path)
+    whole = raw[:cut].count(b"\n") - 1
+    # A line that lacks nothing but its end counts too.
+    assert again.labels() == states[whole if again.torn_bytes or raw[:cut].endswith(b"\n") else whole + 1]
+    again.add(50, 51, kind="beat")
+    assert Layer.open(layer.path).labels() == again.labels()
+
+
 @pytest.mark.parametrize("cut", [1, 20, 90])
 def test_a_torn_last_line_costs_only_itself(layer: Layer, cut: int) -> None:
     layer.add(0, 10, kind="activity", value="rest")
@@ -113,7 +231,28 @@ def test_a_layer_of_another_recording_is_refused(layer: Layer) -> None:
         Layer.open(layer.path, recording_id=str(uuid.UUID(int=2)))
 
 
-@pytest.mark.parametrize("annotator", ["", "../x", "a/b", "a b", "é", "x" * 65, "-x"])
+@pytest.mark.parametrize(
+    "annotator",
+    [
+        "",
+        ".",
+        "..",
+        "../x",
+        "a/b",
+        "a\\b",
+        "C:x",
+        "a b",
+        "é",
+        "x" * 65,
+        "-x",
+        "x\n",
+        "x\0",
+        "x.jsonl",
+        "NUL",
+        "com1",
+        "=x",
+    ],
+)
 def test_an_annotator_that_cannot_name_a_file_is_refused(tmp_path: Path, annotator: str) -> None:
     with pytest.raises(LayerError, match="annotator"):
         Layer.create(tmp_path / "x.jsonl", RECORDING, annotator)
@@ -134,6 +273,8 @@ def test_an_annotator_that_cannot_name_a_file_is_refused(tmp_path: Path, annotat
         ({"start": 0, "stop": 1, "kind": "note", "value": "\ud800"}, "surrogate"),
         ({"start": 0, "stop": 1, "kind": "note", "time": "2024-01-01T00:00:00+02:00"}, "UTC"),
         ({"start": 0, "stop": 1, "kind": "note", "uuid": "no"}, "UUID"),
+        ({"start": 0, "stop": 1, "kind": "absent", "value": "note"}, "what is absent"),
+        ({"start": 0, "stop": 1, "kind": "absent"}, "what is absent"),
     ],
 )
 def test_a_label_that_breaks_a_rule_leaves_the_layer_as_it_was(layer: Layer, label: dict, words: str) -> None:
@@ -161,6 +302,9 @@ def edited(layer: Layer, **changes: object) -> bytes:
         ({"kind": ["note"]}, "text"),
         ({"value": None}, "text"),
         ({"extra": 1}, "exactly"),
+        ({"origin": 5}, "text"),
+        ({"origin": "x" * 1001}, "characters"),
+        ({"origin": "\ud800"}, "surrogate"),
         ({"start": float("nan")}, "whole number"),
     ],
 )

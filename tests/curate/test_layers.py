@@ -56,6 +56,52 @@ def test_the_worst_artefact_degree_of_the_highest_rank_holds_and_anyone_can_mark
     assert merged.unusable.tolist() == [False, False, False, True, True, False]
 
 
+def absent(start: int, stop: int, kind: str, annotator: str) -> Label:
+    return new_label(start, stop, kind="absent", value=kind, annotator=annotator)
+
+
+def test_absent_silences_the_ranks_below_and_not_those_above() -> None:
+    labels = [
+        activity(0, 8, "rest", "protocol"),
+        absent(2, 6, "activity", "anna"),
+        activity(4, 5, "walk", "adjudicated"),
+        absent(0, 1, "activity", "protocol"),
+    ]
+    assert names(merge_labels(labels, 8)) == ["?", "rest", "-", "-", "walk", "-", "rest", "rest"]
+
+
+def test_absent_against_a_name_of_its_own_rank_is_contested_and_against_a_mark_does_nothing() -> None:
+    labels = [
+        activity(0, 2, "rest", "anna"),
+        absent(1, 3, "activity", "ben"),
+        new_label(0, 4, kind="unusable", value="", annotator="anna"),
+        absent(1, 3, "unusable", "ben"),
+        new_label(0, 4, kind="artefact", value="3", annotator="anna"),
+        absent(1, 3, "artefact", "ben"),
+    ]
+    merged = merge_labels(labels, 4)
+    assert names(merged) == ["rest", "?", "-", "-"]
+    assert merged.unusable.tolist() == [True] * 4
+    assert merged.artefact.tolist() == [3] * 4
+    merged = merge_labels(
+        [*labels, absent(2, 4, "unusable", "adjudicated"), absent(3, 4, "artefact", "adjudicated")], 4
+    )
+    assert merged.unusable.tolist() == [True, True, False, False]
+    assert merged.artefact.tolist() == [3, 3, 3, 0]
+
+
+def test_every_imported_layer_ranks_below_the_annotators() -> None:
+    labels = [activity(0, 3, "rest", "anna"), activity(0, 3, "walk", "imported-atr"), activity(0, 3, "sit", "imported")]
+    assert names(merge_labels(labels, 3)) == ["rest"] * 3
+    assert names(merge_labels(labels[1:], 3)) == ["?"] * 3
+    assert names(merge_labels([labels[1], activity(0, 3, "sit", "protocol")], 3)) == ["walk"] * 3
+
+
+def test_a_label_reaches_to_the_last_sample_and_the_one_beside_it_begins_there() -> None:
+    merged = merge_labels([activity(0, 4, "rest", "anna"), activity(4, 5, "walk", "anna")], 5)
+    assert names(merged) == ["rest", "rest", "rest", "rest", "walk"]
+
+
 def test_the_order_of_labels_does_not_matter() -> None:
     labels = [
         activity(0, 5, "rest", "anna"),
@@ -95,6 +141,14 @@ def test_a_recording_without_events_has_no_protocol_layer(study: Study) -> None:
     with open_recording(write_content(study, made_up_content(seconds=20, events=False))) as recording:
         assert write_protocol_layer(study, recording) is None
         assert open_layers(study, recording) == []
+
+
+def test_what_a_crash_left_of_a_layer_that_was_being_created_is_no_layer(study: Study) -> None:
+    with open_recording(write_content(study, made_up_content(seconds=20))) as recording:
+        folder = study.labels_dir(recording.path.stem)
+        Layer.create(folder / "anna.jsonl", recording.header.recording_id, "anna")
+        (folder / ".unfinished-0123456789ab-ben.jsonl").write_bytes(b'{"format": "tri')
+        assert [layer.annotator for layer in open_layers(study, recording)] == ["anna"]
 
 
 def test_a_label_past_the_end_a_foreign_layer_and_a_misnamed_one_are_refused(study: Study) -> None:

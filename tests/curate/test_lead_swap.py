@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from made_ecg import made_ecg
 from benchmarks.lead_swaps import swap_electrodes
 from benchmarks.simulated import simulate
 from curate.clean import clean
-from curate.lead_swap import LeadSwap, Swap, suspect_lead_swap
+from curate.lead_swap import LeadSwap, Swap, suspect_lead_swap, suspect_swaps
 from curate.peaks import find_r_peaks
 from curate.signal import Signal
 
@@ -80,3 +81,17 @@ def test_a_heart_too_fast_to_show_its_p_waves_is_not_judged() -> None:
     found = judged(raw)
     assert found.suspected is Swap.UNKNOWN
     assert "too few" in found.reason
+
+
+def test_a_suspicion_can_be_kept_in_a_file() -> None:
+    raw, _ = simulate("P001", ["rest"], seconds_each=30)
+    for signal in (
+        swap_electrodes(raw, "RA/LA"),
+        Signal(values=raw.values[:, :1], leads=("I",), rate_hz=250.0, unit="mV"),
+    ):
+        cleaned = clean(signal, mains_hz=50)
+        beats = find_r_peaks(cleaned, raw=signal)
+        found, kept = suspect_lead_swap(cleaned, beats), suspect_swaps(cleaned, beats)
+        assert json.loads(json.dumps(kept, allow_nan=False)) == kept
+        assert (kept["suspected"], kept["reason"]) == (found.suspected.value, found.reason)
+        assert kept["p"] is None or kept["p"] == list(found.p)

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curate.content_prints import SAMPLES, fingerprints
 from curate.errors import LeakError, SplitError
-from curate.leakage import check_shared_contents, check_shared_samples, check_split, check_subjects, fingerprints
+from curate.leakage import check_shared_contents, check_shared_samples, check_split, check_subjects
 
 
 def check(rows: list[tuple[str, int, int, int]]) -> None:
@@ -80,6 +81,29 @@ def test_a_subject_on_both_sides_of_unseen_subjects_leaks() -> None:
         check_split("x", table(), np.array([1, 2, 3] * 4, dtype=np.uint8), {"kind": "unseen-subjects"})
 
 
+def test_a_level_of_a_factor_on_both_sides_leaks_and_a_factor_that_is_not_told_is_refused() -> None:
+    info = {"kind": "across-factor", "apart": [["electrode"], ["recording"]]}
+    rows = table(20)
+    sides = np.where(rows["recording"].isin(["r0", "r1"]), 3, 1).astype(np.uint8)
+    sides[[2, 3, 6, 7]] = 2
+    rows["electrode"] = np.where(sides == 3, "dry", "gel")
+    check_split("x", rows, sides, info)
+    with pytest.raises(SplitError, match="keeps electrode apart, which the corpus does not tell"):
+        check_split("x", rows.drop(columns="electrode"), sides, info)
+    rows.loc[0, "electrode"] = "gel"
+    with pytest.raises(LeakError, match="electrode gel is trained and tested"):
+        check_split("x", rows, sides, info)
+
+
+def test_what_cannot_be_asked_need_not_be_trained() -> None:
+    rows = table(24)
+    sides = np.array([1] * 8 + [2] * 8 + [3] * 8, dtype=np.uint8)
+    rows.loc[16:, "activity"] = "walk"
+    check_split("x", rows, sides, {"kind": "across-activities", "tasks": ["identity"], "apart": [["activity"]]})
+    with pytest.raises(SplitError, match="activity 'walk'"):
+        check_split("x", rows, sides, {"kind": "random"})
+
+
 @pytest.mark.parametrize("column", ["activity", "subject"])
 def test_what_is_tested_but_never_trained_is_refused(column: str) -> None:
     rows = table(24)
@@ -104,13 +128,17 @@ def test_a_cropped_copy_is_found_wherever_it_begins() -> None:
     one, other = counts(1), counts(2)
     other[3_000:9_000] = one[7_123:13_123]
     with pytest.raises(LeakError, match="a and b share"):
-        check_shared_contents({"a": "1", "b": "2"}, {"a": fingerprints(one), "b": fingerprints(other)})
+        check_shared_contents(
+            {"a": "1", "b": "2"}, {"a": {SAMPLES: fingerprints(one)}, "b": {SAMPLES: fingerprints(other)}}
+        )
 
 
 def test_recordings_of_their_own_share_nothing_though_both_sit_on_a_rail() -> None:
     one, other = counts(1), counts(2)
     one[5_000:9_000] = other[2_000:6_000] = 4095
-    check_shared_contents({"a": "1", "b": "2"}, {"a": fingerprints(one), "b": fingerprints(other)})
+    check_shared_contents(
+        {"a": "1", "b": "2"}, {"a": {SAMPLES: fingerprints(one)}, "b": {SAMPLES: fingerprints(other)}}
+    )
 
 
 def test_two_names_for_the_same_samples_are_refused() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 from made_ecg import made_ecg
 from scipy import stats
 
+from curate.calibration import CALIBRATED
 from curate.clean import clean
 from curate.errors import SignalError
 from curate.peaks import find_r_peaks
@@ -178,6 +181,13 @@ def test_a_record_shorter_than_a_window_is_one_window_or_none(n_samples: int, n_
     quality = quality_of(record(np.random.default_rng(0).standard_normal(n_samples)))
     assert quality.n_windows == n_windows
     assert (quality.grades == Grade.UNUSABLE).all()
+
+
+def test_every_parameter_stands_in_the_step_and_a_file_can_hold_it() -> None:
+    step = quality_of(record(made_ecg(seconds=10)[0]), rails=(-5.0, 5.0)).step
+    assert json.loads(json.dumps(step)) == step
+    assert step["rails"] == [-5.0, 5.0]
+    assert step["limits"] == asdict(CALIBRATED)
 
 
 def test_signals_that_are_not_the_same_samples_are_refused() -> None:

@@ -16,6 +16,10 @@ RATE_HZ = 64
 N_SAMPLES = 64
 LEADS = ("I", "II")
 ACTIVITIES = ("rest", "walk")
+MORE_INFO = {
+    "across-activities": {"tasks": ["identity"], "apart": [["activity"]]},
+    "fixed.people": {"tasks": ["activity"], "apart": [["subject", "session"]], "family": "fixed.people"},
+}
 
 
 def write_small_corpus(
@@ -87,11 +91,17 @@ def write_small_corpus(
                 sides[f"across-sessions.{fold}"] = np.where(sessions == tested, 3, np.where(late, 2, 1))
         if n_subjects > 2:
             sides["unseen-subjects.1"] = np.where(subjects == "S03", 3, np.where(late, 2, 1))
+            if n_sessions > 1:
+                validates = np.where(sessions == "01", 2, 3)
+                sides["fixed.people"] = np.where(subjects == "S03", validates, 1)
+        if not one_activity:
+            sides["across-activities"] = np.where(np.asarray(columns[3]) == "walk", 3, np.where(late, 2, 1))
         for name, side in sides.items():
             side = side.astype(np.uint8)
             dataset = file.create_dataset(f"splits/{name}", data=side)
             digest = split_hash([ids[recording] for recording in columns[2]], starts, stops, side)
             kind, _, fold = name.partition(".")
-            info = {"kind": kind, "fold": int(fold or 1), "words": f"made for a test, {name}", "hash": digest}
+            info = {"kind": kind, "fold": int(fold) if fold.isdigit() else 1, "words": f"made for a test, {name}"}
+            info |= {"hash": digest, **MORE_INFO.get(name, {})}
             dataset.attrs["info"] = json.dumps(info)
     return path

@@ -29,7 +29,7 @@ def test_sides_hold_the_windows_of_the_split_under_class_numbers(corpus: Corpus)
 def test_unseen_subjects_have_no_class_and_identity_does_not_apply(corpus: Corpus) -> None:
     fold = load_fold(corpus, "unseen-subjects.1")
     assert fold.classes.subjects == ("S01", "S02")
-    assert not fold.identity_applies
+    assert fold.tasks == ("activity",)
     assert set(fold.test.identity.tolist()) == {-1}
 
 

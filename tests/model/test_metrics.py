@@ -35,7 +35,7 @@ def test_figures_of_a_table_worked_out_by_hand() -> None:
             ("r2", "B", "B", "walk", "walk"),
         ]
     )
-    figures = fold_figures(predictions, subjects=SUBJECTS, activities=ACTIVITIES, identity_applies=True)
+    figures = fold_figures(predictions, subjects=SUBJECTS, activities=ACTIVITIES, applying=("identity", "activity"))
     identity = figures.tasks["identity"]
     assert identity is not None
     assert identity.accuracy == 0.75
@@ -52,7 +52,7 @@ def test_figures_of_a_table_worked_out_by_hand() -> None:
 
 def test_identity_that_does_not_apply_is_none_and_never_zero() -> None:
     predictions = table([("r1", "Z", "", "rest", "rest"), ("r2", "Z", "", "walk", "rest")])
-    figures = fold_figures(predictions, subjects=SUBJECTS, activities=ACTIVITIES, identity_applies=False)
+    figures = fold_figures(predictions, subjects=SUBJECTS, activities=ACTIVITIES, applying=("activity",))
     assert figures.tasks["identity"] is None
     assert figures.by_subject["Z"] == {"n": 2, "identity": None, "activity": 0.5}
 

@@ -69,10 +69,12 @@ def test_a_plain_baseline_gets_no_motion_while_the_network_keeps_its_own(run: Ru
     assert (second["network"], second["augment"]["motion"], second["balance"]) == ("resnet", 0.0, "equal")
 
 
-def test_unseen_subjects_show_identity_as_not_applicable(run: Run) -> None:
-    result = run("train", *QUICK, "--split", "unseen-subjects")
+@pytest.mark.parametrize("split", ["unseen-subjects", "across-activities", "fixed:people"])
+def test_a_task_that_a_split_cannot_ask_shows_as_not_applicable(run: Run, study: Study, split: str) -> None:
+    result = run("train", *QUICK, "--split", split)
     assert result.exit_code == 0, result.output
     assert "n/a" in result.stdout
+    assert (study.models_dir / f"resnet-{split.replace(':', '.')}" / "report.html").exists()
 
 
 def test_resume_goes_on_and_needs_only_the_name(run: Run, study: Study, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import h5py
+import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -15,8 +16,10 @@ from curate.errors import CorpusError, LeakError
 from model.checkpoint import load_checkpoint
 from model.config import TrainConfig
 from model.data import load_fold
-from model.errors import CheckpointError, ConfigInvalid, ModelFolderError, TrainingDiverged
+from model.errors import CheckpointError, ConfigInvalid, EvaluationRefused, ModelFolderError, TrainingDiverged
+from model.evaluate_run import evaluate_run
 from model.loop import EpochRecord, Training
+from model.run import load_fold_result
 from model.train import EpochDone, choose_device, train_run
 
 MakeCorpus = Callable[..., Corpus]
@@ -221,6 +224,40 @@ def test_unseen_subjects_are_not_given_an_identity(corpus: Corpus, quick: TrainC
     page = (tmp_path / "m" / "report.html").read_text()
     assert "Identity does not apply" in page
     assert "On people it had never seen" in page
+
+
+def test_unseen_activities_are_not_asked_for_though_one_alone_was_enrolled(
+    corpus: Corpus, make_corpus: MakeCorpus, quick: TrainConfig, tmp_path: Path
+) -> None:
+    folder = tmp_path / "m"
+    train(corpus, folder, replace(quick, balance="gradnorm"), family="across-activities")
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["networks"]["resnet"]["activity"] is None
+    assert metrics["networks"]["resnet"]["identity"]["accuracy"] > 1 / 3
+    page = (folder / "report.html").read_text()
+    assert "At activities it had never seen" in page
+    assert "Activity does not apply" in page
+    fold = folder / "resnet" / "across-activities"
+    assert load_checkpoint(fold).config.activities == ["rest"]
+    assert load_fold_result(fold).figures.tasks["activity"] is None
+    predicted = pd.read_csv(fold / "predictions.csv")
+    assert predicted["activity_predicted"].isna().all()
+    assert (predicted["activity"] == "walk").all()
+    evaluated = evaluate_run(folder, corpus, device="cpu")
+    assert evaluated.summary["networks"]["resnet"]["activity"] is None
+    with pytest.raises(EvaluationRefused, match="nothing to ask"):
+        evaluate_run(folder, make_corpus("other", seed=5), split="unseen-subjects", device="cpu")
+
+
+def test_people_who_were_never_trained_on_may_validate_where_identity_is_not_asked(
+    corpus: Corpus, quick: TrainConfig, tmp_path: Path
+) -> None:
+    train(corpus, tmp_path / "m", quick, family="fixed.people")
+    metrics = json.loads((tmp_path / "m" / "metrics.json").read_text())
+    assert metrics["networks"]["resnet"]["identity"] is None
+    assert 0 <= metrics["networks"]["resnet"]["activity"]["accuracy"] <= 1
+    history = json.loads((tmp_path / "m" / "resnet" / "fixed.people" / "history.json").read_text())
+    assert {record["validate_identity_loss"] for record in history} == {0.0}
 
 
 def test_resume_refuses_other_settings_another_corpus_and_a_cut_state(
