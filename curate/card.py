@@ -245,8 +245,9 @@ def _typical(rows: pd.DataFrame, column: str, shared: str) -> int:
     rows = rows[rows["quality"] == best]
     if (rows[column] == shared).any():
         rows = rows[rows[column] == shared]
-    distance = (rows["heart_rate"] - rows["heart_rate"].median()).abs()
-    place = 0 if distance.isna().all() else int(np.nanargmin(distance.to_numpy()))
+    rates = rows["heart_rate"].to_numpy(dtype=np.float64)
+    known = np.isfinite(rates)
+    place = int(np.nanargmin(np.abs(rates - np.median(rates[known])))) if known.any() else 0
     return int(rows.index.to_numpy()[place])
 
 

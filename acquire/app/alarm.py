@@ -121,11 +121,13 @@ def alarm_words(state: AlarmState) -> tuple[str, str]:
             _("Samples still arrive and are being recorded. What you press takes effect when it answers again."),
         )
     if state.phase == "over":
-        headline = _("Samples come again after {length}").format(length=duration_words(state.lasted_s))
         if state.lost_s < _TOLD_LOST_S:
+            headline = _("Samples come again after {length}").format(length=duration_words(state.lasted_s))
             return headline, _("Nothing was lost. The recording goes on.")
+        # One number: how long it seemed from here is no other loss than the one that was counted in samples.
+        lost_s = max(0.1, state.lost_s)
         details = _("{seconds:.1f} s of signal were lost. They stay in the recording as a gap of their true length.")
-        return headline, details.format(seconds=max(0.1, state.lost_s))
+        return _("Samples come again"), details.format(seconds=lost_s)
     if not state.answering:
         details = _("The recorder does not answer either. What was recorded is safe; look whether the computer hangs.")
     else:

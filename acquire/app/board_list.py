@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from PySide6.QtCore import QPointF, QSize, Qt, Signal
-from PySide6.QtGui import QIcon, QPainter, QPixmap
+from PySide6.QtCore import QEvent, QObject, QPointF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QIcon, QKeyEvent, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QLineEdit, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
 from acquire.app import theme
 from acquire.app.fields import FieldNotes
-from acquire.app.widgets import draw_shape
 from acquire.viewer.preparing import BoardChoice, Problem
 from acquire.viewer.texts import _
 
@@ -51,6 +50,9 @@ class BoardList(QWidget):
         column.addWidget(self.other)
         column.addWidget(self._notes)
         self.field.currentRowChanged.connect(self._chosen)
+        self.field.itemClicked.connect(lambda item: self._type_address())
+        self.field.itemActivated.connect(lambda item: self._type_address())
+        self.field.installEventFilter(self)
         self.other.textChanged.connect(lambda text: self.changed.emit())
 
     @property
@@ -73,12 +75,12 @@ class BoardList(QWidget):
         self._choices = tuple(choices)
         self.field.blockSignals(True)
         self.field.clear()
-        icons = {trouble: _shape_icon("doubtful" if trouble else "good") for trouble in (False, True)}
+        icon = _radio_icon()
         for choice in self._choices:
-            item = QListWidgetItem(icons[bool(choice.troubles)], _words(choice))
+            item = QListWidgetItem(icon, _words(choice))
             item.setToolTip("\n".join((choice.address, *choice.troubles)))
             self.field.addItem(item)
-        self.field.addItem(QListWidgetItem(_shape_icon("skipped"), _("Another address…")))
+        self.field.addItem(QListWidgetItem(icon, _("Another address…")))
         addresses = [choice.address for choice in self._choices]
         if chosen in addresses:
             self.field.setCurrentRow(addresses.index(chosen))
@@ -91,9 +93,36 @@ class BoardList(QWidget):
         self.field.scrollToItem(self.field.currentItem())
         self._chosen(self.field.currentRow())
 
-    def show_problems(self, problems: Iterable[Problem]) -> None:
-        """Say what is wrong with the chosen one."""
-        self._notes.show_problems(problems)
+    def show_problems(self, problems: Iterable[Problem], *, all_of_them: bool = True) -> None:
+        """Say what is wrong with the chosen one.
+
+        Args:
+            problems: with the field "board".
+            all_of_them: also that nothing has been typed yet, which is no mistake before somebody wants to go on.
+        """
+        self._notes.show_problems(problem for problem in problems if all_of_them or self.address)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: D102 - Qt's own
+        if (
+            watched is self.field
+            and isinstance(event, QKeyEvent)
+            and event.type() == QEvent.Type.KeyPress
+            and self._is_other()
+            and event.text().isprintable()
+            and event.text().strip()
+        ):
+            # Whoever chose another address with the arrows and types it means this.
+            self._type_address()
+            self.other.insert(event.text())
+            return True
+        return super().eventFilter(watched, event)
+
+    def _is_other(self) -> bool:
+        return self.field.currentRow() == len(self._choices)
+
+    def _type_address(self) -> None:
+        if self._is_other():
+            self.other.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _chosen(self, row: int) -> None:
         self.other.setVisible(row == len(self._choices))
@@ -102,19 +131,30 @@ class BoardList(QWidget):
 
 def _words(choice: BoardChoice) -> str:
     where = _("{detail} – {address}").format(detail=choice.detail, address=choice.address)
-    return f"{choice.title}\n{where if choice.detail not in ('', choice.address) else choice.address}"
+    where = where if choice.detail not in ("", choice.address) else choice.address
+    # What is wrong stands below the list once it is chosen.
+    title = _("{board} – look at it").format(board=choice.title) if choice.troubles else choice.title
+    return f"{title}\n{where}"
 
 
-def _shape_icon(level: str) -> QIcon:
+def _radio_icon() -> QIcon:
+    """A ring, with a dot in it where the line is chosen."""
     side = theme.px(16)
     icon = QIcon()
-    # Upon the accent's ground of a chosen line the level's own colour could not be seen.
-    for mode, colour in ((QIcon.Mode.Normal, ""), (QIcon.Mode.Selected, theme.current().on_accent)):
+    colours = theme.current()
+    for mode, colour in ((QIcon.Mode.Normal, colours.muted), (QIcon.Mode.Selected, colours.on_accent)):
         picture = QPixmap(QSize(2 * side, 2 * side))
         picture.setDevicePixelRatio(2.0)
         picture.fill(Qt.GlobalColor.transparent)
         painter = QPainter(picture)
-        draw_shape(painter, level, QPointF(side / 2, side / 2), 0.36 * side, colour=colour)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(QColor(colour), 0.1 * side))
+        centre = QPointF(side / 2, side / 2)
+        painter.drawEllipse(centre, 0.4 * side, 0.4 * side)
+        if mode is QIcon.Mode.Selected:
+            painter.setBrush(QColor(colour))
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.drawEllipse(centre, 0.2 * side, 0.2 * side)
         painter.end()
         icon.addPixmap(picture, mode)
     return icon

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtGui import QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QProgressBar, QVBoxLayout, QWidget
 
 from acquire.app import theme
@@ -12,6 +12,7 @@ from acquire.app.fields import Columns, OneColumn, enter_goes_on
 from acquire.app.lead_cards import LeadCards
 from acquire.app.placement import PlacementPicture
 from acquire.app.trace_view import TraceView
+from acquire.app.veil import Veil
 from acquire.app.widgets import Card, KeyButton, Shape, label
 from acquire.checks.preflight import Finding
 from acquire.viewer.electrodes import electrodes_of_findings, electrodes_of_leads
@@ -19,11 +20,13 @@ from acquire.viewer.feed import JournalFeed
 from acquire.viewer.listening import Listening, ListeningState
 from acquire.viewer.preparing import Preparation
 from acquire.viewer.texts import _, ngettext
+from acquire.viewer.verdict import ANYWAY
 
 __all__ = ["SHORTEST_REASON", "CheckPage"]
 
 SHORTEST_REASON = 3
 _LONGEST_REASON = 500
+_LEADS_SHARE, _PAPER_SHARE = 0.42, 0.5
 
 
 class CheckPage(QWidget):
@@ -50,6 +53,7 @@ class CheckPage(QWidget):
         self._state = ListeningState()
         self._facts = label("", "muted")
         self._leads, self._traces = LeadCards(), TraceView()
+        self._veil = Veil(self._traces)
         self._picture, self._checklist = PlacementPicture(), Checklist()
         self._doing = label("")
         self._doing_shape = Shape("skipped", size=16)
@@ -91,6 +95,7 @@ class CheckPage(QWidget):
         self._traces.show_feed(feed)
         self._traces.set_message(_("The signal appears here as soon as the board sends it."))
         self._leads.show_leads(())
+        self._leads.hide()
         self._checklist.show_findings(())
         self.show_state()
         self._judge()
@@ -108,6 +113,7 @@ class CheckPage(QWidget):
             return
         self._state = state
         self._leads.show_leads(state.leads)
+        self._leads.setVisible(bool(state.leads))
         self._checklist.show_findings(state.findings)
         # Ohms were measured once; the signal is fresh, and may know that an electrode has come off since.
         contact = electrodes_of_findings(state.findings)
@@ -117,6 +123,7 @@ class CheckPage(QWidget):
         self._picture.show_contact(contact)
         if state.phase == "failed":
             self._traces.set_message(_("There is no signal."))
+        self._veil.show_words(self._since_words(state))
         self._judge()
 
     def end(self) -> None:
@@ -130,7 +137,7 @@ class CheckPage(QWidget):
         if not bad:
             return ()
         # What stands in a recording is English, whoever made it.
-        first = f"recorded although something was bad: {self._reason.text().strip()}"
+        first = f"{ANYWAY} {self._reason.text().strip()}"
         return (first, *(f"{finding.name}: {finding.words}" for finding in bad))
 
     def _lay_out(self) -> None:
@@ -145,7 +152,6 @@ class CheckPage(QWidget):
         left.addWidget(self._traces, 1)
         right.addWidget(electrodes, 5)
         right.addWidget(found, 6)
-        self._traces.setMinimumHeight(theme.px(180))
         said, buttons = QHBoxLayout(), QHBoxLayout()
         for line in (said, buttons):
             line.setSpacing(theme.px(8))
@@ -163,9 +169,31 @@ class CheckPage(QWidget):
         page.setContentsMargins(theme.px(24), theme.px(4), theme.px(24), theme.px(12))
         page.setSpacing(theme.px(10))
         page.addWidget(self._facts)
-        page.addWidget(OneColumn(Columns((left, 13), (right, 10))), 1)
+        self._scroll = OneColumn(Columns((left, 13), (right, 10)))
+        page.addWidget(self._scroll, 1)
         page.addWidget(self._reason)
         page.addWidget(foot)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: D102 - Qt's own
+        super().resizeEvent(event)
+        self._share_height()
+
+    def _share_height(self) -> None:
+        """Of what is seen at once, half belongs to the paper, however many leads there are and whatever they say."""
+        seen = self._scroll.height()
+        self._leads.set_highest(round(_LEADS_SHARE * seen))
+        self._traces.setMinimumHeight(max(theme.px(160), round(_PAPER_SHARE * seen)))
+
+    @staticmethod
+    def _since_words(state: ListeningState) -> str:
+        """Since when the trace stands; "" while it flows."""
+        if state.stood_at is None:
+            return ""
+        if not state.leads:
+            return _("There is no signal.")
+        return _("This signal is old: nothing has come since {time}.").format(
+            time=state.stood_at.astimezone().strftime("%H:%M:%S")
+        )
 
     def _connect(self) -> None:
         self._back.clicked.connect(self.back_wanted.emit)
@@ -199,11 +227,17 @@ class CheckPage(QWidget):
         asked = self._reason.isVisibleTo(self)
         reason_given = len(self._reason.text().strip()) >= SHORTEST_REASON
         self._anyway.setVisible(checked and n_bad > 0 and not asked)
-        self._share.setVisible(phase not in ("listening", "failed"))
+        self._share.setVisible(phase not in ("listening", "silent", "failed"))
         self._share.setRange(0, 0 if phase == "reaching" else 1000)
         self._share.setValue(round(1000 * self._state.share))
         self._start.setEnabled(checked and (n_bad == 0 or (asked and reason_given)))
         level, words = self._verdict(n_bad)
+        if asked and not reason_given:
+            words = ngettext(
+                "Say in at least {n} letter why it is recorded all the same.",
+                "Say in at least {n} letters why it is recorded all the same.",
+                SHORTEST_REASON,
+            ).format(n=SHORTEST_REASON)
         self._doing_shape.set_level(level)
         self._doing.setText(words)
         self._start.setToolTip("" if self._start.isEnabled() else words)
@@ -211,8 +245,15 @@ class CheckPage(QWidget):
 
     def _verdict(self, n_bad: int) -> tuple[str, str]:
         state = self._state
+        if any(finding.name == "listener" for finding in state.findings):
+            return "bad", _("The check broke off; it begins anew by itself, or press F5.")
+        if state.phase == "failed" and state.reached:
+            # Why stands in the list of the checks.
+            return "bad", _("The board is gone. Plug it in again; the check then goes on by itself, or press F5.")
         if state.phase == "failed":
             return "bad", state.words
+        if state.phase == "silent":
+            return "bad", _("No samples come any more; check that the board is switched on, and near.")
         if state.phase != "listening":
             return "skipped", f"{state.words[:1].upper()}{state.words[1:]} …"
         if n_bad:

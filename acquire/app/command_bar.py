@@ -13,19 +13,23 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
 
 from acquire.app import theme
+from acquire.app.big_text import BigText
 from acquire.app.flow import FlowLayout
 from acquire.app.record_keys import KEYS, LineField
-from acquire.app.widgets import KeyButton, StateBadge, label, restyle
+from acquire.app.widgets import KeyButton, StateBadge, restyle
 from acquire.recorder.control import MAX_TEXT
+from acquire.viewer.mark_names import mark_title
 from acquire.viewer.preferences import Preferences
 from acquire.viewer.texts import _
 
-__all__ = ["ASK_S", "CommandBar"]
+__all__ = ["ALWAYS", "ASK_S", "CommandBar"]
 
 ASK_S = 5.0
 """How long a question waits for its answer; none is no."""
 SAID_S = 6.0
 """How long an answer stands."""
+ALWAYS = frozenset({"subject_window", "full_screen", "acknowledge", "confirm"})
+"""What can be done while nothing can be commanded."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,10 @@ class CommandBar(QWidget):
     """Somebody clicked; a deed of `acquire.app.record_keys.KEYS`, or "full_screen"."""
     confirmed = Signal(str)
     """A question was answered with yes: stop, skip or repeat."""
+    note_opened = Signal()
     note_written = Signal(str)
+    note_dropped = Signal()
+    """A note was given up, unwritten."""
     asking_changed = Signal(bool)
     typing_ended = Signal()
 
@@ -108,7 +115,7 @@ class CommandBar(QWidget):
         """Ask before something is given up."""
         question = _questions()[deed]
         self._asked, self._asked_until_s = deed, now_s + ASK_S
-        self._question.setText(question.words)
+        self._question.show_text(question.words)
         self._yes.setText(question.yes)
         self._tell_asking()
         self._yes.setFocus()
@@ -126,9 +133,24 @@ class CommandBar(QWidget):
         self._noting = True
         self._turn()
         self.note.setFocus()
+        self.note_opened.emit()
+
+    def drop_note(self) -> None:
+        """Give the note up, unwritten."""
+        self.note_dropped.emit()
+        self.leave_note()
+
+    def store_note(self) -> None:
+        """Write the note; an empty one is given up."""
+        words = self.note.text().strip()
+        if words:
+            self.note_written.emit(words)
+        else:
+            self.note_dropped.emit()
+        self.leave_note()
 
     def leave_note(self) -> None:
-        """Away with the note, unwritten."""
+        """Away with the field, without a word."""
         self.note.clear()
         self._noting = False
         self._turn()
@@ -145,6 +167,12 @@ class CommandBar(QWidget):
         """Let the first button undo what it has done."""
         self.buttons["pause"].setText(_("Resume") if paused else _("Pause"))
         restyle(self.buttons["pause"], "primary" if paused else "")
+
+    def show_locked(self, locked: bool) -> None:
+        """Let nothing be commanded: the recording has not begun, or is over."""
+        for deed, button in self.buttons.items():
+            if deed not in ALWAYS and button.isEnabled() == locked:
+                button.setEnabled(not locked)
 
     def show_switches(self, preferences: Preferences, *, subject: bool) -> None:
         """Show what is switched on.
@@ -182,7 +210,8 @@ class CommandBar(QWidget):
         self._said = StateBadge(" ", "skipped")
         self._said.hide()
         self._said_page = _row(self._said)
-        self._question = label("", "heading")
+        self._question = BigText(least=8, most=theme.font(13).pointSizeF())
+        self._question.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
         self._yes = KeyButton("", "Return", kind="danger")
         self._yes.clicked.connect(lambda: self.answer(True))
         no = KeyButton(_("Go on"), "Esc")
@@ -192,24 +221,22 @@ class CommandBar(QWidget):
         self.note.setMaxLength(MAX_TEXT)
         self.note.setAccessibleName(_("Note"))
         self.note.setPlaceholderText(_("Type a note; it is stored at this moment of the recording."))
-        self.note.returnPressed.connect(self._store_note)
-        self.note.left.connect(self.leave_note)
+        self.note.returnPressed.connect(self.store_note)
+        self.note.left.connect(self.drop_note)
         store = KeyButton(_("Store"), "Return", kind="primary")
-        store.clicked.connect(self._store_note)
+        store.clicked.connect(self.store_note)
         leave = KeyButton(_("Leave"), "Esc")
-        leave.clicked.connect(self.leave_note)
+        leave.clicked.connect(self.drop_note)
         self._note_page = _row(self.note, store, leave)
         self._line = QStackedWidget()
         self._line.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         for page in (self._said_page, self._question_page, self._note_page):
             self._line.addWidget(page)
+        # As high as its highest page from the first moment on, or all that is above it would jump.
+        for part in self._line.findChildren(QWidget):
+            part.ensurePolished()
+        self._line.setFixedHeight(self._line.sizeHint().height())
         return self._line
-
-    def _store_note(self) -> None:
-        words = self.note.text().strip()
-        if words:
-            self.note_written.emit(words)
-        self.leave_note()
 
     def _build_buttons(self, marks: Sequence[str]) -> QWidget:
         held = QWidget()
@@ -224,7 +251,7 @@ class CommandBar(QWidget):
         ):
             first.addWidget(self._button(deed, words))
         for number, name in enumerate(marks[:9], start=1):
-            first.addWidget(self._button(f"mark{number}", name))
+            first.addWidget(self._button(f"mark{number}", mark_title(name)))
         for deed, words in (
             ("gain_down", _("Flatter")),
             ("gain_up", _("Higher")),

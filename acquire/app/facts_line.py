@@ -62,20 +62,24 @@ class FactsLine(QWidget):
         told = [pattern.format(value=facts[name]) for name, pattern in patterns.items() if facts.get(name)]
         self._whose.show_text("  ·  ".join(told), "muted")
 
-    def show_status(self, status: RecorderStatus | None, feed: FeedState) -> None:
+    def show_status(self, status: RecorderStatus | None, feed: FeedState, *, missing_s: float = 0.0) -> None:
         """Show how the recorder fares.
 
         Args:
             status: its last word; None before it spoke.
             feed: of its journal.
+            missing_s: for how long no samples have come; 0 while they do.
         """
         told, doubtful = [], False
         if feed.fault:
             told, doubtful = [feed.fault], True
         if status is not None and status.rate_hz > 0:
             told.append(_("{rate:.2f} Hz").format(rate=status.fitted_rate_hz or status.rate_hz))
-            told.append(_gap_words(status))
-            doubtful = doubtful or status.gaps > 0
+            if missing_s > 0:
+                told.append(_("no samples for {length}").format(length=duration_words(int(missing_s))))
+            if status.gaps or not missing_s:
+                told.append(_gap_words(status))
+            doubtful = doubtful or status.gaps > 0 or missing_s > 0
             if status.reconnects:
                 n = status.reconnects
                 told.append(ngettext("reached again {n} time", "reached again {n} times", n).format(n=n))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from PySide6.QtCore import QEvent, QPointF, QSize, Qt
+from PySide6.QtCore import QEvent, QPointF, QSize, Qt, QTimer
 from PySide6.QtGui import QColor, QKeySequence, QPainter, QPaintEvent, QPen, QResizeEvent, QShortcut, QWheelEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -160,6 +160,8 @@ class Suggesting(Choice):
         completer.setFilterMode(Qt.MatchFlag.MatchContains)
         completer.setCompletionMode(QCompleter.CompletionMode.PopupCompletion)
         self.setCompleter(completer)
+        # Only behind this key does Qt show what it suggests.
+        self.line.textEdited.connect(lambda typed: QTimer.singleShot(0, self, self._put_away))
 
     @property
     def line(self) -> QLineEdit:
@@ -171,6 +173,13 @@ class Suggesting(Choice):
     def text(self) -> str:
         """What was typed, without blanks at its ends."""
         return self.currentText().strip()
+
+    def _put_away(self) -> None:
+        """What is typed whole needs no more suggestions; they would only cover what is said of it below."""
+        completer = self.completer()
+        popup = None if completer is None else completer.popup()
+        if popup is not None and self.findText(self.text(), Qt.MatchFlag.MatchExactly) >= 0:
+            popup.hide()
 
     def offer(self, choices: Sequence[str]) -> None:
         """Offer other choices; what was typed stays."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from acquire.app import theme
 from acquire.app.fields import Columns, OneColumn, enter_goes_on
+from acquire.app.fitting_scroll import FittingScroll
 from acquire.app.quality_bars import QualityBars
 from acquire.app.recording_picture import RecordingPicture
 from acquire.app.step_timeline import duration_words
@@ -24,6 +26,8 @@ from protocols.script import PlannedStep
 __all__ = ["FinishPage"]
 
 _GAPS_SHOWN = 8
+_COMMAND = re.compile(r"(?::| and|;) run:? trilead recover.*$")
+"""What somebody would type who has no button."""
 
 
 class FinishPage(QWidget):
@@ -50,7 +54,7 @@ class FinishPage(QWidget):
         self._recording: Path | None = None
         self._orphan: Path | None = None
         self._can_repeat = False
-        self._verdict = Banner("good", "")
+        self._verdict = Banner("good", "", key="F7")
         self._facts = label("", "muted")
         self._picture, self._steps, self._quality = RecordingPicture(), StepsTable(), QualityBars()
         self._losses = label("")
@@ -93,8 +97,17 @@ class FinishPage(QWidget):
         whole.add(self._picture, 1)
         self._steps_card.add(self._steps, 1)
         leads.add(self._quality)
-        losses.add(self._losses)
-        losses.body.addStretch(1)
+        # However many there are, they do not push the rest of the page out of sight.
+        lines = QWidget()
+        inner = QVBoxLayout(lines)
+        inner.setContentsMargins(0, 0, 0, 0)
+        inner.addWidget(self._losses)
+        inner.addStretch(1)
+        scroll = OneColumn(lines)
+        scroll.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        scroll.setAccessibleName(_("Losses"))
+        scroll.setMinimumHeight(theme.px(44))
+        losses.add(scroll, 1)
         right = QVBoxLayout()
         right.setSpacing(theme.px(12))
         right.addWidget(leads)
@@ -124,7 +137,7 @@ class FinishPage(QWidget):
         page.setSpacing(theme.px(10))
         page.addWidget(self._verdict)
         page.addWidget(self._facts)
-        page.addWidget(OneColumn(inside), 1)
+        page.addWidget(FittingScroll(inside), 1)
         page.addWidget(foot)
 
     def _connect(self) -> None:
@@ -175,7 +188,8 @@ class FinishPage(QWidget):
             self._verdict.show_message(review.verdict, " ".join(said))
         elif ended.orphan is not None:
             words = _("The recorder ended before it could finish. What it recorded is safe.")
-            self._verdict.show_message("bad", f"{words} {ended.error}".strip(), _("Recover it now"))
+            why = _COMMAND.sub(".", ended.error)
+            self._verdict.show_message("bad", f"{words} {why}".strip(), _("Recover it now"))
         elif ended.recording is not None:
             words = _("The recording is kept in {name}, but could not be looked through.")
             self._verdict.show_message("doubtful", f"{words.format(name=ended.recording.name)} {ended.error}".strip())

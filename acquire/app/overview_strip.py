@@ -24,8 +24,9 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from acquire.app import theme
-from acquire.app.trace_view import band_colour, lost_words
+from acquire.app.trace_view import band_colour, band_words, lost_words
 from acquire.viewer.activity_names import activity_title
+from acquire.viewer.mark_names import mark_title
 from acquire.viewer.pyramid import joined
 from acquire.viewer.texts import _
 from protocols.script import PlannedStep
@@ -92,6 +93,7 @@ class OverviewStrip(QWidget):
         self._plan: tuple[PlannedStep, ...] = ()
         self._coming: tuple[tuple[int, PlannedStep], ...] = ()
         self._total = 1
+        self._missing_s = 0.0
         self._picture: QPixmap | None = None
         self._seen: tuple[object, ...] = ()
 
@@ -105,6 +107,10 @@ class OverviewStrip(QWidget):
         self._plan = tuple(plan)
         self._redo()
 
+    def set_missing(self, seconds: float) -> None:
+        """For how long no samples have come, which is shown as a gap that grows; 0 while they do."""
+        self._missing_s = seconds
+
     def close(self) -> bool:
         """Let go of the recording."""
         self._feed = None
@@ -117,7 +123,7 @@ class OverviewStrip(QWidget):
         looks = (self.size(), self.devicePixelRatioF(), theme.current(), theme.px(100), self._plan)
         seen: tuple[object, ...] = looks
         if feed is not None and state is not None:
-            seen = (*looks, state.stop, feed.bands(), feed.gaps(), feed.events())
+            seen = (*looks, state.stop, feed.bands(), feed.gaps(), feed.events(), round(self._missing_s, 1))
         if seen == self._seen or not self.width() or not self.height():
             return
         self._seen = seen
@@ -140,7 +146,9 @@ class OverviewStrip(QWidget):
         index = int(min(1.0, max(0.0, x / max(1, self.width()))) * self._total)
         words = [_clock_words(index / rate_hz)]
         if index >= feed.state.stop:
-            begin = feed.state.stop
+            begin = feed.state.stop + self._missing_s * rate_hz
+            if index < begin:
+                return " · ".join([*words, _("no samples")])
             for length, entry in self._coming:
                 begin += length
                 if index < begin:
@@ -151,8 +159,7 @@ class OverviewStrip(QWidget):
         place = bisect_right(bands, index, key=lambda band: band.start) - 1
         if place >= 0 and (bands[place].stop or feed.state.stop) > index:
             band = bands[place]
-            paused = band.kind == "pause"
-            words.append(_("Paused") if paused else _step_words(band.kind == "rest", band.activity))
+            words.append(band_words(band))
         reach = self._total / max(1, self.width())
         words += [
             lost_words(gap.length, rate_hz)
@@ -160,7 +167,9 @@ class OverviewStrip(QWidget):
             if gap.start - reach <= index <= gap.start + gap.length + reach
         ][:1]
         words += [
-            event.text for event in feed.events() if event.kind in _MARK_KINDS and abs(event.index - index) <= 3 * reach
+            mark_title(event.text)
+            for event in feed.events()
+            if event.kind in _MARK_KINDS and abs(event.index - index) <= 3 * reach
         ][:3]
         return " · ".join(words)
 
@@ -205,15 +214,17 @@ class OverviewStrip(QWidget):
         if state is None:
             rate_hz = 1000.0  # nothing is recorded: any rate gives the plan its proportions
         self._coming = remaining_plan(self._plan, events, stop=stop, rate_hz=rate_hz)
-        self._total = max(1, stop + sum(length for length, _entry in self._coming))
+        missing = round(self._missing_s * rate_hz) if stop > 0 else 0
+        self._total = max(1, stop + missing + sum(length for length, _entry in self._coming))
         label = QFontMetricsF(theme.font(9)).height() + theme.px(3)
         body = QRectF(0, label, self.width(), self.height() - 2 * label)
         if feed is not None and state is not None:
             self._paint_bands(painter, feed, stop, label, body.bottom())
-        self._paint_coming(painter, stop, label, body)
+        self._paint_coming(painter, stop + missing, label, body)
         if feed is not None and state is not None:
             self._paint_leads(painter, feed.overview(), state.leads, body)
-            self._paint_gaps(painter, feed, body)
+            missed = [(stop, missing)] if missing else []
+            self._paint_gaps(painter, [*((gap.start, gap.length) for gap in feed.gaps()), *missed], body)
             self._paint_marks(painter, events, body)
         self._paint_times(painter, stop, rate_hz, body)
 
@@ -270,12 +281,12 @@ class OverviewStrip(QWidget):
             painter.fillRect(place, QColor(theme.current().surface))
             _write(painter, place, name, theme.current().text)
 
-    def _paint_gaps(self, painter: QPainter, feed: JournalFeed, body: QRectF) -> None:
+    def _paint_gaps(self, painter: QPainter, gaps: Sequence[tuple[int, int]], body: QRectF) -> None:
         ink = QColor(theme.current().gap)
         square = theme.px(7)
         drawn_to = -1.0
-        for gap in feed.gaps():
-            left, right = self._x(gap.start), self._x(gap.start + gap.length)
+        for start, length in gaps:
+            left, right = self._x(start), self._x(start + length)
             if right <= drawn_to:
                 continue
             drawn_to = max(right, left + 2)

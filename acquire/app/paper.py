@@ -25,6 +25,8 @@ _THINNEST_SQUARE_PX = 3.0
 _FADED_AS_THIN_PX = 7.0
 _BASE_SHARE = 0.64
 """Where a lead's zero lies in its row: a little below the middle, since most of an ECG points upwards."""
+_TINT = 0.35
+"""How much of a step's colour the paper takes on: squares and trace come first."""
 _OVER_SHARE, _UNDER_SHARE = 0.32, 0.15
 """How much of its neighbours' rows a lead may use: R waves are narrow, and hide little."""
 _CALIBRATION_S = 0.2
@@ -65,7 +67,9 @@ class Sheet:
         span_s: seconds from the left edge to the right.
         leads: names, top to bottom.
         mm_per_unit: millimetres of paper for one unit of the signal.
-        scale_words: what one millimetre means, as it is written on the paper.
+        scale_words: what a millimetre means along the time and of the signal, as it is written in the margin; empty
+            where that is not known.
+        unfiltered: whether the signal is drawn as it comes, each lead about its own middle.
         calibration: the height of the pulse at the left, in units; 0 for none.
         grid: whether the squares are drawn.
         label_height: of one line of small text.
@@ -78,11 +82,12 @@ class Sheet:
     span_s: float
     leads: tuple[str, ...]
     mm_per_unit: float
-    scale_words: str
+    scale_words: tuple[str, ...]
     calibration: float
     grid: bool
     label_height: float
     gutter: float
+    unfiltered: bool = False
 
     def snap(self, length: float) -> float:
         """The nearest whole physical pixel."""
@@ -192,7 +197,8 @@ class Grounds:
         name = (colour, hatch)
         self._used.add(name)
         if name not in self._kept:
-            self._kept[name] = _draw(sheet, colour, hatch)
+            # Dyeing a copy takes half the time of drawing the squares anew.
+            self._kept[name] = _dyed(self.on(sheet), sheet, colour) if colour and not hatch else _draw(sheet, hatch)
         return self._kept[name]
 
     def let_go(self) -> None:
@@ -202,7 +208,15 @@ class Grounds:
         self._used.clear()
 
 
-def _draw(sheet: Sheet, colour: str, hatch: str) -> QPixmap:
+def _dyed(bare: QPixmap, sheet: Sheet, colour: str) -> QPixmap:
+    pixmap = bare.copy()
+    painter = QPainter(pixmap)
+    _tint(painter, sheet, QColor(colour))
+    painter.end()
+    return pixmap
+
+
+def _draw(sheet: Sheet, hatch: str) -> QPixmap:
     tokens = theme.current()
     # A multiple of the ratio: a fraction of a physical pixel would blur the copy.
     pixmap = QPixmap(math.ceil(sheet.width * sheet.ratio), math.ceil(sheet.height * sheet.ratio))
@@ -217,8 +231,6 @@ def _draw(sheet: Sheet, colour: str, hatch: str) -> QPixmap:
         painter.setClipRect(paper)
         _draw_grid(painter, sheet)
         painter.setClipping(False)
-    if colour:
-        _tint(painter, sheet, QColor(colour))
     _draw_margin(painter, sheet)
     _draw_foot(painter, sheet)
     painter.end()
@@ -229,13 +241,15 @@ def _tint(painter: QPainter, sheet: Sheet, colour: QColor) -> None:
     """Dye the paper so that its squares stay as clear as they are on the bare sheet."""
     tokens = theme.current()
     painter.fillRect(QRectF(sheet.left, 0, sheet.right - sheet.left, sheet.top), colour)
-    dye, paper = colour, QColor(tokens.paper)
+    paper = QColor(tokens.paper)
     if tokens.dark:
-        dye = QColor(
-            max(0, colour.red() - paper.red()),
-            max(0, colour.green() - paper.green()),
-            max(0, colour.blue() - paper.blue()),
-        )
+        parts = [
+            round(_TINT * max(0, one - other))
+            for one, other in zip(colour.getRgb()[:3], paper.getRgb()[:3], strict=True)  # type: ignore[index]
+        ]
+    else:
+        parts = [round(255 - _TINT * (255 - one)) for one in colour.getRgb()[:3]]  # type: ignore[index]
+    dye = QColor(*parts)
     mode = QPainter.CompositionMode
     painter.setCompositionMode(mode.CompositionMode_Plus if tokens.dark else mode.CompositionMode_Multiply)
     painter.fillRect(QRectF(sheet.left, sheet.top, sheet.right - sheet.left, sheet.bottom - sheet.top), dye)
@@ -308,19 +322,34 @@ def _draw_margin(painter: QPainter, sheet: Sheet) -> None:
 
 
 def _draw_foot(painter: QPainter, sheet: Sheet) -> None:
-    """The scale at the left, then the seconds."""
+    """The scale in the margin, then the seconds."""
     tokens = theme.current()
-    painter.setFont(theme.font(9))
-    metrics = QFontMetricsF(theme.font(9))
+    font = theme.font(9)
+    metrics = QFontMetricsF(font)
     pad = theme.px(6)
     baseline = sheet.bottom + (sheet.height - sheet.bottom + metrics.ascent() - metrics.descent()) / 2
     painter.setPen(QColor(tokens.text))
-    painter.drawText(QPointF(pad, baseline), sheet.scale_words)
-    taken = pad + metrics.horizontalAdvance(sheet.scale_words) + 2 * pad
+    painter.setFont(font)
+    lines = sheet.scale_words
+    taken = float(pad)
+    if lines:
+        # One below the other, where the last lead's margin has room for it.
+        stacked = bool(sheet.rows) and sheet.rows[-1].base + theme.px(2) <= sheet.bottom - metrics.height()
+        if stacked:
+            painter.drawText(QPointF(pad, sheet.bottom - metrics.descent()), lines[0])
+        words = lines[-1] if stacked else " · ".join(lines)
+        painter.drawText(QPointF(pad, baseline), words)
+        taken = pad + metrics.horizontalAdvance(words) + pad
+    if sheet.unfiltered:
+        painter.setPen(QColor(tokens.doubtful))
+        words = metrics.elidedText(_("unfiltered"), Qt.TextElideMode.ElideRight, sheet.gutter - pad)
+        painter.drawText(QPointF(pad, (sheet.top + metrics.ascent() - metrics.descent()) / 2), words)
     painter.setPen(QColor(tokens.muted))
     for x, words in sheet.ticks():
         width = metrics.horizontalAdvance(words)
         start = min(x - width / 2, sheet.right - width - pad / 2)
+        # The oldest may stand to the right of its place: at the left edge begins the margin.
+        start = max(start, min(taken, x))
         if start >= taken:
             painter.fillRect(
                 QRectF(sheet.snap(min(x, sheet.right - sheet.line)), sheet.bottom, sheet.line, theme.px(3)),

@@ -92,7 +92,7 @@ class PlacementPicture(QWidget):
         if state.ohms is not None:
             return _("{ohms}, {state}").format(ohms=state.words, state=state_word(state.state))
         return state.words or {
-            "good": _("touches well"),
+            "good": _("signal looks well"),
             "doubtful": _("look at it"),
             "bad": _("seems off"),
             "skipped": _("not checked"),

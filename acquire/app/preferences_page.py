@@ -11,14 +11,14 @@ from PySide6.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QLineEdit,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
 
 from acquire.app import theme
-from acquire.app.fields import Choice, Form
+from acquire.app.fields import Choice, Columns, Form, OneColumn
 from acquire.app.widgets import Card, KeyButton, label
+from acquire.viewer.mark_names import mark_kept, mark_title
 from acquire.viewer.preferences import GAINS_MM_PER_MV, Preferences
 from acquire.viewer.texts import LANGUAGES, _
 
@@ -48,14 +48,11 @@ class PreferencesPage(QWidget):
         self.marks = [QLineEdit() for _number in range(MARKS)]
         self._fill()
         inside = QWidget()
-        columns = QHBoxLayout(inside)
-        columns.setSpacing(theme.px(16))
-        columns.addWidget(self._looks(), 1, Qt.AlignmentFlag.AlignTop)
-        columns.addWidget(self._mark_names(), 1, Qt.AlignmentFlag.AlignTop)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setWidget(inside)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        held = QVBoxLayout(inside)
+        held.setContentsMargins(0, 0, 0, 0)
+        held.addWidget(Columns((self._looks(), 1), (self._mark_names(), 1), spacing_px=16))
+        held.addStretch(1)
+        scroll = OneColumn(inside)
         self.cancel = KeyButton(_("Cancel"), "Esc")
         self.keep = KeyButton(_("Use these"), "Ctrl+Enter", kind="primary")
         self.cancel.clicked.connect(self.left.emit)
@@ -95,12 +92,12 @@ class PreferencesPage(QWidget):
         self.grid.setChecked(preferences.grid)
         self.filtered.setChecked(preferences.filtered)
         for number, field in enumerate(self.marks):
-            field.setText(preferences.marks[number] if number < len(preferences.marks) else "")
+            field.setText(mark_title(preferences.marks[number]) if number < len(preferences.marks) else "")
         self.language.setFocus()
 
     def preferences(self) -> Preferences:
         """What is chosen; the rest stays as it was."""
-        names = [field.text().strip() for field in self.marks]
+        names = [mark_kept(field.text().strip()) for field in self.marks]
         while names and not names[-1]:
             names.pop()
         return replace(
@@ -149,6 +146,7 @@ class PreferencesPage(QWidget):
         card.add(form)
         card.add(self.grid)
         card.add(self.filtered)
+        card.body.addStretch(1)
         return card
 
     def _mark_names(self) -> Card:
@@ -163,4 +161,5 @@ class PreferencesPage(QWidget):
             grid.addWidget(label(str(number), "heading", wrap=False), number, 0)
             grid.addWidget(field, number, 1)
         card.add(grid)
+        card.body.addStretch(1)
         return card

@@ -185,7 +185,8 @@ class PreparePage(QWidget):
             self._banners.addWidget(Banner("bad", view.fault))
         for journal in view.under_way:
             words = _("A recording is under way: {name}.").format(name=journal.stem)
-            self._add_banner("doubtful", words, _("Show it"), journal, self.resume_wanted)
+            key = "F8" if journal == view.under_way[0] else ""
+            self._add_banner(words, _("Show it"), key, journal, self.resume_wanted)
         if view.orphans:
             first, n = view.orphans[0].path, len(view.orphans)
             words = ngettext(
@@ -193,12 +194,12 @@ class PreparePage(QWidget):
                 "{n} recordings, the first {name}, were cut off before they could be finished. Their samples are safe.",
                 n,
             ).format(n=n, name=first.stem)
-            self._add_banner("doubtful", words, _("Recover {name}").format(name=first.stem), first, self.recover_wanted)
+            self._add_banner(words, _("Recover {name}").format(name=first.stem), "F7", first, self.recover_wanted)
         if view.hints:
             self._banners.addWidget(Banner("doubtful", " ".join(view.hints)))
 
-    def _add_banner(self, level: str, words: str, action: str, path: Path, wanted: SignalInstance) -> None:
-        banner = Banner(level, words, action)
+    def _add_banner(self, words: str, action: str, key: str, path: Path, wanted: SignalInstance) -> None:
+        banner = Banner("doubtful", words, action, key=key)
         banner.acted.connect(lambda: wanted.emit(path))
         self._banners.addWidget(banner)
 
@@ -214,7 +215,7 @@ class PreparePage(QWidget):
         self._operator_notes.show_problems(self._of("operator"))
         self._factor_notes.show_problems(self._of("factors"))
         self._protocol.show_problems(self._of("protocol"))
-        self._boards.show_problems(self._of("board"))
+        self._boards.show_problems(self._of("board"), all_of_them=self._tried)
         self._continue.setEnabled(stopping is None)
         if stopping is not None:
             self._say("bad" if self._tried else "skipped", stopping.words)

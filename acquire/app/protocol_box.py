@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QTableWidget, QTableWidgetItem, QVBox
 
 from acquire.app import theme
 from acquire.app.fields import Choice, FieldNotes
+from acquire.app.row_reader import open_current_row
 from acquire.app.step_timeline import StepTimeline, duration_words
 from acquire.app.widgets import label
 from acquire.viewer.activity_names import activity_title
@@ -59,6 +60,8 @@ class ProtocolBox(QWidget):
         column.addWidget(self._timeline)
         column.addWidget(self._purpose)
         column.addWidget(self._steps, 1)
+        # Without steps to show, what there is stays at the top.
+        column.addStretch(0)
         self.field.currentIndexChanged.connect(self._chosen)
 
     @property
@@ -110,6 +113,7 @@ class ProtocolBox(QWidget):
 
     def _fill(self, steps: Sequence[PlannedStep]) -> None:
         self._steps.setVisible(bool(steps))
+        self._steps.setRowCount(0)
         self._steps.setRowCount(len(steps))
         for row, step in enumerate(steps):
             again = f" {step.repetition}/{step.of}" if step.of > 1 else ""
@@ -137,15 +141,13 @@ def _steps_table() -> QTableWidget:
     table.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
     table.setTabKeyNavigation(False)
     table.setShowGrid(False)
-    table.setWordWrap(False)
     table.verticalHeader().hide()
     table.horizontalHeader().hide()
     header = table.horizontalHeader()
     header.setSectionResizeMode(0, header.ResizeMode.ResizeToContents)
     header.setSectionResizeMode(1, header.ResizeMode.Stretch)
     header.setSectionResizeMode(2, header.ResizeMode.ResizeToContents)
-    table.verticalHeader().setSectionResizeMode(header.ResizeMode.Fixed)
-    table.verticalHeader().setDefaultSectionSize(theme.px(25))
+    open_current_row(table, theme.px(25))
     table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     table.setMinimumHeight(theme.px(25 * 3 + 6))
     return table

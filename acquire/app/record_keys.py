@@ -10,7 +10,7 @@ from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import QLineEdit, QWidget
 
-__all__ = ["KEYS", "LineField", "RecordKeys"]
+__all__ = ["KEYS", "LineField", "RecordKeys", "deed_of"]
 
 KEYS: dict[str, tuple[str, ...]] = {
     "pause": ("Space",),
@@ -34,6 +34,22 @@ KEYS: dict[str, tuple[str, ...]] = {
 """Deed → its keys; the first one is shown on its button. F11 is the whole window's."""
 
 
+_CHORDS = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier | Qt.KeyboardModifier.MetaModifier
+
+
+def deed_of(event: QKeyEvent) -> str:
+    """What a key that was pressed elsewhere would do on the page; "" where that is nothing."""
+    if event.isAutoRepeat() or event.modifiers() & _CHORDS:
+        return ""
+    written = event.text().strip().upper()
+    for deed, keys in KEYS.items():
+        for key in keys:
+            named = len(key) > 1 and QKeySequence(key) == QKeySequence(event.key())
+            if named or (len(key) == 1 and key == written):
+                return deed
+    return ""
+
+
 class RecordKeys(QObject):
     """Listens for the keys of a page while that page is shown.
 
@@ -49,7 +65,9 @@ class RecordKeys(QObject):
         self._shortcuts: dict[str, list[QShortcut]] = {}
         for deed, keys in KEYS.items():
             self._shortcuts[deed] = [self._listen(page, deed, key) for key in keys]
-        self.set_asking(False)
+        self._asking = False
+        self._listening = True
+        self._set()
 
     def _listen(self, page: QWidget, deed: str, key: str) -> QShortcut:
         shortcut = QShortcut(QKeySequence(key), page)
@@ -60,14 +78,29 @@ class RecordKeys(QObject):
 
     def set_asking(self, asking: bool) -> None:
         """Whether Enter answers a question; else it presses the button that has the keyboard."""
-        for shortcut in self._shortcuts["confirm"]:
-            shortcut.setEnabled(asking)
+        self._asking = asking
+        self._set()
+
+    @property
+    def listening(self) -> bool:
+        """Whether the page's keys count."""
+        return self._listening
+
+    def set_listening(self, listening: bool) -> None:
+        """Whether the page's keys count; while the window asks something they do not."""
+        self._listening = listening
+        self._set()
+
+    def _set(self) -> None:
+        for deed, shortcuts in self._shortcuts.items():
+            for shortcut in shortcuts:
+                shortcut.setEnabled(self._listening and (self._asking or deed != "confirm"))
 
 
 class LineField(QLineEdit):
     """A line of text on a page that has keys of its own: what is typed here is text, Enter and Esc included.
 
-    Function keys go on counting.
+    Function keys and the window's chords, such as Ctrl+Q, go on counting.
     """
 
     left = Signal()
@@ -87,4 +120,8 @@ class LineField(QLineEdit):
 
 
 def _writes(event: QKeyEvent) -> bool:
+    modifiers = event.modifiers()
+    if modifiers & Qt.KeyboardModifier.ControlModifier and not modifiers & Qt.KeyboardModifier.AltModifier:
+        # A chord: the line edits with its own, and the window's, such as Ctrl+Q, count on. With Alt it may be AltGr.
+        return False
     return not Qt.Key.Key_F1 <= event.key() <= Qt.Key.Key_F35

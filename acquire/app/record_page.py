@@ -7,42 +7,47 @@ but for how long a word stands on the screen.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtCore import QPoint, QRect, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QVBoxLayout, QWidget
 
 from acquire.app import theme
-from acquire.app.alarm import AlarmBanner, AlarmBell
-from acquire.app.command_bar import CommandBar
+from acquire.app.alarm import AlarmBanner
+from acquire.app.command_bar import ALWAYS, CommandBar
+from acquire.app.crier import Crier
+from acquire.app.early_keys import EarlyKeys
 from acquire.app.facts_line import FactsLine
 from acquire.app.fitting_scroll import FittingScroll
+from acquire.app.full_screen import toggle_full_screen
+from acquire.app.key_relay import KeyRelay
 from acquire.app.lead_column import LeadColumn
+from acquire.app.note_keeper import NoteKeeper
 from acquire.app.overview_strip import OverviewStrip
 from acquire.app.record_keys import RecordKeys
 from acquire.app.record_words import outcome_words, view_words
 from acquire.app.sounds import Sounds
 from acquire.app.step_card import StepCard
+from acquire.app.step_room import SPACING, StepRoom
+from acquire.app.subject_stand import SubjectStand
 from acquire.app.subject_window import SubjectWindow
 from acquire.app.trace_view import TraceView
+from acquire.app.view_deeds import SPANS_S, after_deed
 from acquire.viewer.alarm_watch import AlarmState, AlarmWatch
-from acquire.viewer.cues import CueWatch
 from acquire.viewer.display_filter import DisplayFilter
-from acquire.viewer.preferences import GAINS_MM_PER_MV, Preferences
+from acquire.viewer.preferences import Preferences
 from acquire.viewer.step_clock import StepClock, StepNow
 from acquire.viewer.texts import _
 from protocols.script import PlannedStep
 
 if TYPE_CHECKING:
-    from acquire.viewer.feed import FeedEvent, JournalFeed
+    from acquire.viewer.feed import JournalFeed
     from acquire.viewer.link import Ended, RecorderLink
 
 __all__ = ["SPANS_S", "RecordPage"]
 
-SPANS_S = (5.0, 10.0, 15.0, 20.0, 30.0)
 OVERVIEW_EVERY_S = 0.3
 _UNFILTERED = DisplayFilter(low_hz=None, high_hz=None, notch=False)
 
@@ -80,8 +85,9 @@ class RecordPage(QWidget):
         self._feed: JournalFeed | None = None
         self._link: RecorderLink | None = None
         self._plan: tuple[PlannedStep, ...] = ()
-        self._subject: SubjectWindow | None = None
         self._overview_due_s = 0.0
+        self._early = EarlyKeys(clock)
+        self._crier = Crier(self._sounds)
         self._build()
         self._forget()
         self._apply_preferences()
@@ -94,7 +100,12 @@ class RecordPage(QWidget):
     @property
     def subject_window(self) -> SubjectWindow | None:
         """The subject's window while it is open."""
-        return self._subject
+        return self._stand.window
+
+    @property
+    def is_typed_into(self) -> bool:
+        """Whether a note is being written, or keys that came too early or too late have just been pressed."""
+        return self.bar.noting or self._early.recent
 
     def begin(
         self, feed: JournalFeed, link: RecorderLink, plan: tuple[PlannedStep, ...], facts: Mapping[str, str]
@@ -110,10 +121,12 @@ class RecordPage(QWidget):
         if (feed, link) != (self._feed, self._link):
             self._forget()
             self._feed, self._link = feed, link
+            self.notes.begin(link)
             self.traces.show_feed(feed)
             self.overview.show_feed(feed)
             self._apply_preferences()
             self.bar.reset()
+            self.keys.set_listening(True)
             self.setFocus()
         self._plan = plan
         self._steps = StepClock(plan)
@@ -139,19 +152,29 @@ class RecordPage(QWidget):
         alarm = self._alarm.look(now_s, status, link.answered_s_ago, state.stop, feed.gaps())
         self._now = self._steps.look(status, state.stop, events)
         silent = alarm.phase == "silent"
-        self.step.show_step(self._now, silent=silent)
-        if self._subject is not None:
-            self._subject.show_step(self._now, silent=silent)
+        over = self._now.phase == "finishing"
+        hint = _("Enter stores your note at the last sample.") if self.bar.noting else ""
+        self.step.show_step(self._now, silent=silent, hint=hint if over else "")
+        self._stand.show_step(self._now, silent=silent)
+        self.notes.look()
         if status is not None:
             self.leads.show_leads(status.leads, silent=silent)
-        self.facts.show_status(status, state)
+        missing_s = alarm.lasted_s if silent else 0.0
+        self.facts.show_status(status, state, missing_s=missing_s)
         self.bar.show_paused(self._now.phase == "paused")
-        for outcome in link.outcomes():
+        self._early.follow(self._now.phase)
+        self.bar.show_locked(self._early.locked)
+        if self._early.locked:
+            # There is nothing left to be asked about.
+            self.bar.answer(False)
+        for outcome in filter(self.notes.heard, link.outcomes()):
             words = outcome.error or outcome_words(outcome, self._preferences.marks, events, state.rate_hz, self._now)
             self.bar.say(words, "bad" if outcome.error else "good", now_s)
-        self._cue(events, state.stop, state.rate_hz, state.header.get("protocol_text"))
+        self._crier.know(state.header.get("protocol_text"))
+        self._crier.announce(events, state.stop, state.rate_hz, self._preferences.cues)
         if now_s >= self._overview_due_s:
             self._overview_due_s = now_s + OVERVIEW_EVERY_S
+            self.overview.set_missing(missing_s)
             self.overview.refresh()
         self._follow_end(alarm, now_s)
 
@@ -160,10 +183,12 @@ class RecordPage(QWidget):
         self.traces.show_feed(None)
         self.overview.show_feed(None)
         self._sounds.hush()
-        self._close_subject()
+        self._stand.close()
         self._forget()
+        self.notes.begin(None)
         self.bar.reset()
         self.banner.clear()
+        self._room.settle()
 
     def close(self) -> bool:
         """Let go of everything, the sounds' thread included."""
@@ -174,6 +199,8 @@ class RecordPage(QWidget):
         return super().close()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: D102 - Qt's own
+        # It means nothing by itself, but may belong to what is being typed.
+        self._early.take()
         # Space is Pause wherever the keyboard is, so a button that has it is pressed with Enter.
         pressed = self.window().focusWidget()
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and isinstance(pressed, QAbstractButton):
@@ -185,9 +212,11 @@ class RecordPage(QWidget):
 
     def _forget(self) -> None:
         self._feed = self._link = None
-        self._alarm, self._bell, self._cue_watch = AlarmWatch(), AlarmBell(), CueWatch()
+        self._alarm = AlarmWatch()
+        self._crier.forget()
         self._steps = StepClock(())
         self._now = StepNow()
+        self._early.forget()
         self._told: Ended | None = None
         self._acknowledged_end = False
         self._overview_due_s = 0.0
@@ -195,6 +224,7 @@ class RecordPage(QWidget):
     def _follow_end(self, alarm: AlarmState, now_s: float) -> None:
         assert self._link is not None
         ended = self._link.ended
+        self._room.remember()
         if ended is None:
             self.banner.show_alarm(alarm)
             audible = alarm.audible
@@ -204,20 +234,15 @@ class RecordPage(QWidget):
         else:
             self.banner.clear()
             audible = False
-        if self._bell.due(audible, now_s):
-            self._sounds.play("alarm")
+        self._room.settle()
+        self._crier.alarm(audible, now_s)
         if ended is not None and self._told is None:
             self._told = ended
             self.ended.emit(ended)
 
-    def _cue(self, events: Sequence[FeedEvent], stop: int, rate_hz: float, protocol_text: object) -> None:
-        if protocol_text is not None:
-            self._cue_watch.know(protocol_text)
-        cue = self._cue_watch.look(events, stop, rate_hz, self._preferences.cues)
-        if cue is not None and cue.words:
-            self._sounds.say(cue.words, tone=cue.tone)
-        elif cue is not None:
-            self._sounds.play(cue.tone)
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: D102 - Qt's own
+        self._room.reset()
+        super().resizeEvent(event)
 
     # What people press.
 
@@ -232,8 +257,12 @@ class RecordPage(QWidget):
             if deed == "stop":
                 self.bar.answer(False)
                 return
+        if deed not in ALWAYS and self._early.take():
+            self.bar.say(self._early.words(), "skipped", self._clock())
+            return
         if deed in ("stop", "skip", "repeat"):
             self.bar.ask(deed, self._clock())
+            self._stand.keep_off(_place_of(self.bar))
         elif deed == "pause":
             self._link.send("resume" if self._now.phase == "paused" else "pause")
         elif deed == "note":
@@ -243,9 +272,9 @@ class RecordPage(QWidget):
         elif deed == "acknowledge":
             self._acknowledge()
         elif deed == "subject_window":
-            self._toggle_subject()
+            self._stand.toggle(self.screen(), self._preferences.subject_screen, self._now)
         elif deed == "full_screen":
-            self._toggle_full_screen()
+            toggle_full_screen(self.window())
         elif deed != "confirm":
             self._change_view(deed)
 
@@ -253,7 +282,24 @@ class RecordPage(QWidget):
         # A second click in the same place may be a slip; a question is answered on its own buttons.
         if deed != self.bar.asked:
             self._do(deed)
-        self.bar.show_switches(self._preferences, subject=self._subject is not None)
+        self._show_switches()
+
+    def set_asked(self, place: QRect | None) -> None:
+        """Keep still while the window asks something.
+
+        Args:
+            place: where it asks, in global coordinates; None when it has been answered.
+        """
+        self.keys.set_listening(place is None)
+        if place is None:
+            self.take_keyboard()
+        else:
+            self._stand.keep_off(place)
+
+    def take_keyboard(self) -> None:
+        """Have the keyboard, in the note that is being written where there is one; not while the window asks."""
+        if self.keys.listening:
+            (self.bar.note if self.bar.noting else self).setFocus()
 
     def _send(self, deed: str) -> None:
         if self._link is not None:
@@ -263,28 +309,13 @@ class RecordPage(QWidget):
         if self._link is not None and number <= len(self._preferences.marks):
             self._link.send("mark", self._preferences.marks[number - 1])
 
-    def _write_note(self, words: str) -> None:
-        if self._link is not None:
-            self._link.send("note", words)
-
     def _acknowledge(self) -> None:
         self._alarm.acknowledge()
         self._acknowledged_end = True
 
     def _change_view(self, deed: str) -> None:
-        old = self._preferences
-        gains, spans = GAINS_MM_PER_MV, SPANS_S
-        if deed in ("gain_up", "gain_down"):
-            new = replace(old, gain_mm_per_mv=_neighbour(gains, old.gain_mm_per_mv, up=deed == "gain_up"))
-        elif deed in ("span_longer", "span_shorter"):
-            new = replace(old, span_s=_neighbour(spans, old.span_s, up=deed == "span_longer"))
-        elif deed == "grid":
-            new = replace(old, grid=not old.grid)
-        elif deed == "filter":
-            new = replace(old, filtered=not old.filtered)
-        else:
-            new = replace(old, cues="off" if old.cues != "off" else self._cues_before)
-        if new == old:
+        new = after_deed(deed, self._preferences, cues_before=self._cues_before)
+        if new == self._preferences:
             return
         self._preferences = new
         self._apply_preferences()
@@ -300,38 +331,15 @@ class RecordPage(QWidget):
         self.traces.set_grid(wanted.grid)
         if self._feed is not None:
             self._feed.set_filter(DisplayFilter() if wanted.filtered else _UNFILTERED)
-        self.bar.show_switches(wanted, subject=self._subject is not None)
+        self.traces.set_centred(not wanted.filtered)
+        self._show_switches()
 
-    # Other windows.
+    def _show_switches(self) -> None:
+        self.bar.show_switches(self._preferences, subject=self._stand.window is not None)
 
-    def _toggle_subject(self) -> None:
-        if self._subject is not None:
-            self._close_subject()
-            return
-        self._subject = SubjectWindow(self.screen(), self._preferences.subject_screen)
-        self._subject.closed.connect(self._subject_closed)
-        self._subject.show_step(self._now)
-        self._subject.appear()
-        self.bar.show_switches(self._preferences, subject=True)
-        self.subject_window_wanted.emit(True)
-
-    def _close_subject(self) -> None:
-        if self._subject is not None:
-            self._subject.close()
-
-    def _subject_closed(self) -> None:
-        if self._subject is not None:
-            self._subject.deleteLater()
-            self._subject = None
-            self.bar.show_switches(self._preferences, subject=False)
-            self.subject_window_wanted.emit(False)
-
-    def _toggle_full_screen(self) -> None:
-        window = self.window()
-        if window.isFullScreen():
-            window.showNormal()
-        else:
-            window.showFullScreen()
+    def _subject_changed(self, is_open: bool) -> None:
+        self._show_switches()
+        self.subject_window_wanted.emit(is_open)
 
     # How it is put together.
 
@@ -343,39 +351,41 @@ class RecordPage(QWidget):
         self.bar = CommandBar(self._preferences.marks)
         self.bar.wanted.connect(self._clicked)
         self.bar.confirmed.connect(self._send)
-        self.bar.note_written.connect(self._write_note)
+        self.notes = NoteKeeper(self.bar, self._clock)
         self.keys = RecordKeys(self)
+        self._stand = SubjectStand(KeyRelay(self, self.bar, self.keys, self._do), self)
+        self._stand.changed.connect(self._subject_changed)
         self.keys.pressed.connect(self._do)
         self.bar.asking_changed.connect(self.keys.set_asking)
-        self.bar.typing_ended.connect(self.setFocus)
+        self.bar.typing_ended.connect(self.take_keyboard)
         self.traces.set_message(_("Waiting for the first samples"))
-        self.traces.setMinimumHeight(theme.px(130))
-        self.step.setMinimumHeight(theme.px(150))
-        signal = QHBoxLayout()
-        signal.setSpacing(theme.px(8))
-        signal.addWidget(self.traces, 1)
-        signal.addWidget(self.leads)
-        inside = QWidget()
-        middle = QVBoxLayout(inside)
-        middle.setContentsMargins(0, 0, 0, 0)
-        middle.setSpacing(theme.px(7))
-        middle.addWidget(self.step, 8)
-        middle.addLayout(signal, 11)
-        middle.addWidget(self.overview)
-        middle.addWidget(self.bar.view)
-        # What is wrong and what can be done about it stay in sight, however large the text and small the screen.
-        column = QVBoxLayout(self)
-        column.setContentsMargins(theme.px(14), theme.px(10), theme.px(14), theme.px(8))
-        column.setSpacing(theme.px(7))
-        column.addWidget(self.banner)
-        column.addWidget(FittingScroll(inside), 1)
-        column.addWidget(self.bar)
-        column.addWidget(self.facts)
+        self._room = StepRoom(self, self.banner, self.step, self.traces)
+        _lay_out(self)
 
 
-def _neighbour(values: Sequence[float], value: float, *, up: bool) -> float:
-    """The next of ascending values above or below one, which need not be among them; the last one at the end."""
-    beyond = [other for other in values if (other > value if up else other < value)]
-    if not beyond:
-        return values[-1] if up else values[0]
-    return beyond[0] if up else beyond[-1]
+def _lay_out(page: RecordPage) -> None:
+    signal = QHBoxLayout()
+    signal.setSpacing(theme.px(8))
+    signal.addWidget(page.traces, 1)
+    signal.addWidget(page.leads)
+    inside = QWidget()
+    middle = QVBoxLayout(inside)
+    middle.setContentsMargins(0, 0, 0, 0)
+    middle.setSpacing(theme.px(SPACING))
+    middle.addWidget(page.step, 8)
+    middle.addLayout(signal, 11)
+    middle.addWidget(page.overview)
+    middle.addWidget(page.bar.view)
+    # What is wrong and what can be done about it stay in sight, however large the text and small the screen.
+    column = QVBoxLayout(page)
+    column.setContentsMargins(theme.px(14), theme.px(10), theme.px(14), theme.px(8))
+    column.setSpacing(theme.px(SPACING))
+    column.addWidget(page.banner)
+    column.addWidget(FittingScroll(inside), 1)
+    column.addWidget(page.bar)
+    column.addWidget(page.facts)
+
+
+def _place_of(widget: QWidget) -> QRect:
+    """Where a widget is on the screen."""
+    return QRect(widget.mapToGlobal(QPoint(0, 0)), widget.size())

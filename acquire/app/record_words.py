@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from acquire.app.step_card import countdown_words
+from acquire.viewer.mark_names import mark_title
 from acquire.viewer.preferences import Preferences
 from acquire.viewer.step_clock import StepEvent, StepNow
 from acquire.viewer.texts import _
@@ -31,9 +32,9 @@ def outcome_words(
     at = _time_of(outcome, events, rate_hz) or countdown_words(now.elapsed_s)
     if outcome.command == "mark" and outcome.text in marks:
         number = marks.index(outcome.text) + 1
-        return _("Mark {n} {name} at {time}").format(n=number, name=outcome.text, time=at)
+        return _("Mark {n} {name} at {time}").format(n=number, name=mark_title(outcome.text), time=at)
     return {
-        "mark": _("Mark {name} at {time}").format(name=outcome.text, time=at),
+        "mark": _("Mark {name} at {time}").format(name=mark_title(outcome.text), time=at),
         "note": _("Note stored at {time}: {text}").format(time=at, text=outcome.text),
         "pause": _("Paused at {time}; samples are still recorded").format(time=at),
         "resume": _("Goes on at {time}").format(time=at),
@@ -62,6 +63,7 @@ def view_words(deed: str, preferences: Preferences) -> str:
     if deed == "grid":
         return _("Grid on") if preferences.grid else _("Grid off")
     if deed == "filter":
-        filtered, raw = _("Filter on: 0.5 to 40 Hz, for the eye only"), _("Filter off: the signal as it comes")
-        return filtered if preferences.filtered else raw
+        if preferences.filtered:
+            return _("Filter on: 0.5 to 40 Hz, for the eye only")
+        return _("Filter off: the signal as it comes, each lead about its own middle")
     return _("Cues off; the alarm stays on") if preferences.cues == "off" else _("Cues on")

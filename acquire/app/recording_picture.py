@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from acquire.app import theme
 from acquire.app.step_timeline import duration_words
 from acquire.viewer.activity_names import activity_title
 from acquire.viewer.finishing import Review
+from acquire.viewer.mark_names import mark_title
 from acquire.viewer.pyramid import joined
 from acquire.viewer.texts import _, ngettext
 
@@ -23,6 +24,9 @@ __all__ = ["RecordingPicture"]
 
 _TALLEST_SHARE = (0.5, 99.5)
 """Percentiles of the extremes that fill a lead's row: one jolt may not flatten everything else."""
+
+_MARKS = ("mark", "note")
+_MARK_NEAR_PX = 5.0
 
 
 def _usual_extremes(low: NDArray[np.floating[Any]], high: NDArray[np.floating[Any]]) -> tuple[float, float]:
@@ -89,6 +93,11 @@ class RecordingPicture(QWidget):
             if gap.start <= index < gap.start + gap.length:
                 lost = duration_words(gap.length / review.rate_hz)
                 return _("{when}: {length} lost, {cause}").format(when=when, length=lost, cause=gap.cause)
+        near = _MARK_NEAR_PX / room.width() * review.n_samples
+        marks = [one for one in review.events if one.kind in _MARKS and abs(one.index - index) <= near]
+        if marks:
+            mark = min(marks, key=lambda one: abs(one.index - index))
+            return f"{duration_words(mark.index / review.rate_hz)}: {mark_title(mark.text) or _('mark')}"
         for band in review.bands:
             stop = review.n_samples if band.stop is None else band.stop
             if band.start <= index < stop:
@@ -215,14 +224,26 @@ class RecordingPicture(QWidget):
         painter.setPen(QPen(colour, 1))
         painter.setBrush(colour)
         flag = theme.px(6)
-        for event in review.events:
-            if event.kind in ("mark", "note"):
-                x = room.left() + event.index * per_px
-                top = room.top() + QFontMetricsF(theme.font(9)).height()
-                painter.drawLine(QPointF(x, room.bottom()), QPointF(x, top))
-                painter.drawPolygon(
-                    QPolygonF([QPointF(x, top), QPointF(x + flag, top + flag / 2), QPointF(x, top + flag)])
+        font = theme.font(8.5)
+        metrics = QFontMetricsF(font)
+        painter.setFont(font)
+        marks = [event for event in review.events if event.kind in _MARKS]
+        for event, following in zip_longest(marks, marks[1:]):
+            x = room.left() + event.index * per_px
+            top = room.top() + QFontMetricsF(theme.font(9)).height()
+            painter.setBrush(colour)
+            painter.drawLine(QPointF(x, room.bottom()), QPointF(x, top))
+            painter.drawPolygon(QPolygonF([QPointF(x, top), QPointF(x + flag, top + flag / 2), QPointF(x, top + flag)]))
+            # The name stands beside the flag up to the next one, where that leaves room for some of it.
+            until = room.right() if following is None else room.left() + following.index * per_px
+            space = min(until - x - flag - theme.px(6), theme.px(150))
+            name = metrics.elidedText(mark_title(event.text), Qt.TextElideMode.ElideRight, space)
+            if name and space >= metrics.horizontalAdvance("mmm"):
+                place = QRectF(
+                    x + flag, top - theme.px(1), metrics.horizontalAdvance(name) + theme.px(6), metrics.height()
                 )
+                painter.fillRect(place, QColor(theme.current().paper))
+                painter.drawText(place, Qt.AlignmentFlag.AlignCenter, name)
 
     def _paint_time(self, painter: QPainter, review: Review, room: QRectF) -> None:
         """Labels under the picture, as many as there is room for."""
@@ -245,4 +266,4 @@ class RecordingPicture(QWidget):
 
 
 def _band_word(kind: str) -> str:
-    return {"rest": _("Break"), "pause": _("Paused")}.get(kind, kind)
+    return {"rest": _("Break"), "pause": _("Paused"), "silence": _("No samples")}.get(kind, kind)

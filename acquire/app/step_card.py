@@ -52,7 +52,7 @@ class StepCard(QFrame):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self._place = label(kind="heading", wrap=False)
         self._instruction = BigText(least=8)
-        self._next = BigText(least=7, most=20, bold=False)
+        self._next = BigText(least=14, most=20, bold=False)
         self._next.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._next.setFixedHeight(theme.px(34))
         self._state = BigText(least=10, most=26, figures=True, align=Qt.AlignmentFlag.AlignRight)
@@ -101,23 +101,34 @@ class StepCard(QFrame):
         """The word for what the recording does, and its level."""
         return self._shown_state
 
-    def show_step(self, now: StepNow, *, silent: bool = False) -> None:
+    def show_compact(self, compact: bool) -> None:
+        """Leave out what comes next and what the recording does, where a banner beside it takes the room."""
+        self._next.setVisible(not compact)
+        self._state.setVisible(not compact)
+
+    def show_step(self, now: StepNow, *, silent: bool = False, hint: str = "") -> None:
         """Show where the protocol stands.
 
         Args:
             now: where.
             silent: whether no samples come, as far as the alarm knows.
+            hint: what is to be done now, instead of what comes next.
         """
-        word, level = self._shown_state = phase_words(now, silent=silent)
+        waits = (_("Waiting for the note"), "doubtful")
+        word, level = self._shown_state = waits if hint else phase_words(now, silent=silent)
         self._state.show_text(f"{theme.SHAPES[level]} {word}", level)
         restyle(self, f"banner-{level}" if level in ("doubtful", "bad") else "card")
         self._place.setText(_place_words(now))
-        begun = bool(now.step)
+        # What is over has no time left, though the recorder still counts its last sample.
+        begun = bool(now.step) and now.phase != "finishing"
+        over = _("The recording is over.") if now.phase == "finishing" else ""
         waiting = _("One moment, the board is being started.") if now.phase == "starting" else ""
-        self._instruction.show_text(now.instruction if begun else waiting, "text" if begun else "muted")
+        self._instruction.show_text(now.instruction if begun else over or waiting, "text" if begun else "muted")
         still = silent or now.phase in ("paused", "silent")
         self._countdown.show_text(countdown_words(now.remaining_s) if begun else "", "muted" if still else "accent")
-        if now.next_instruction:
+        if hint or now.phase == "finishing":
+            following = hint
+        elif now.next_instruction:
             following = _("Next: {instruction}").format(instruction=now.next_instruction)
         else:
             following = _("Next: the end") if begun else ""

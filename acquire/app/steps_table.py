@@ -9,27 +9,19 @@ from PySide6.QtGui import QColor, QFontMetricsF, QPainter
 from PySide6.QtWidgets import QStyledItemDelegate, QStyleOptionViewItem, QTableWidget, QTableWidgetItem, QWidget
 
 from acquire.app import theme
+from acquire.app.row_reader import open_current_row
 from acquire.app.widgets import draw_shape, state_word
 from acquire.recordings.report import StepCoverage
 from acquire.viewer.activity_names import activity_title
 from acquire.viewer.finishing import Review
 from acquire.viewer.texts import _
+from acquire.viewer.verdict import coverage_level
 
-__all__ = ["StepsTable", "coverage_level"]
+__all__ = ["StepsTable"]
 
-FULL, POOR = 0.98, 0.8
 _COVERAGE = 2
 _SKIPPED = Qt.ItemDataRole.UserRole + 1
 _ROW_PX = 28
-
-
-def coverage_level(coverage: float) -> str:
-    """How good a share of a step's samples is.
-
-    Args:
-        coverage: 0 to 1, and a little above where the board ran fast.
-    """
-    return "good" if coverage >= FULL else "doubtful" if coverage >= POOR else "bad"
 
 
 class StepsTable(QTableWidget):
@@ -53,7 +45,6 @@ class StepsTable(QTableWidget):
         self.setSelectionMode(QTableWidget.SelectionMode.SingleSelection)
         self.setTabKeyNavigation(False)
         self.setShowGrid(False)
-        self.setWordWrap(False)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setHorizontalHeaderLabels([_("Repeat"), _("Instruction"), _("Recorded")])
         across = self.horizontalHeader()
@@ -65,8 +56,7 @@ class StepsTable(QTableWidget):
         self.setColumnWidth(2, theme.px(170))
         down = self.verticalHeader()
         down.hide()
-        down.setSectionResizeMode(down.ResizeMode.Fixed)
-        down.setDefaultSectionSize(theme.px(_ROW_PX))
+        open_current_row(self, theme.px(_ROW_PX))
         self.setItemDelegateForColumn(_COVERAGE, _CoverageBar(self))
         self.setMinimumHeight(theme.px(4 * _ROW_PX))
         self.itemChanged.connect(lambda item: self.ticked_changed.emit())
@@ -106,8 +96,10 @@ class StepsTable(QTableWidget):
         widest = max(metrics.horizontalAdvance(f"{name} 00") for name in names)
         self.setColumnWidth(0, min(theme.px(220), round(widest) + theme.px(40)))
         if self._steps:
+            self.blockSignals(True)
             self.setCurrentCell(0, 0)
             self.clearSelection()
+            self.blockSignals(False)
         self.ticked_changed.emit()
 
     def show_review(self, review: Review) -> None:

@@ -136,6 +136,11 @@ class SubjectBox(QWidget):
             all_of_them: also that nothing has been typed yet, which is no mistake before somebody wants to go on.
         """
         shown = [problem for problem in problems if all_of_them or self.subject]
+        # Nothing is foretold of what cannot be a subject.
+        can_be = not (self.subject and any(problem.field == "subject" and problem.stops for problem in shown))
+        self._known.setVisible(can_be)
+        if not can_be:
+            self._first.setText("–")
         self._subject_notes.show_problems(problem for problem in shown if problem.field == "subject")
         self._session_notes.show_problems(problem for problem in shown if problem.field == "session")
 

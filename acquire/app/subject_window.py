@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QCloseEvent, QColor, QGuiApplication, QKeySequence, QPainter, QPaintEvent, QScreen, QShortcut
+from collections.abc import Callable
+
+from PySide6.QtCore import QEvent, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import (
+    QCloseEvent,
+    QColor,
+    QGuiApplication,
+    QKeyEvent,
+    QKeySequence,
+    QPainter,
+    QPaintEvent,
+    QScreen,
+    QShortcut,
+)
 from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from acquire.app import theme
 from acquire.app.big_text import BigText
+from acquire.app.full_screen import toggle_full_screen
 from acquire.app.step_card import countdown_words
 from acquire.viewer.step_clock import StepNow
 from acquire.viewer.texts import _
 
-__all__ = ["SubjectWindow", "choose_screen"]
+__all__ = ["SubjectWindow", "choose_screen", "place_beside"]
+
+_SHARE = 0.4
+_TOP_SHARE = 0.38
+
+
+def place_beside(screen: QRect) -> QRect:
+    """Where the window stands on the operator's own screen: upon the oldest of the traces, clear of what is asked."""
+    return QRect(
+        screen.left() + round(0.01 * screen.width()),
+        screen.top() + round(_TOP_SHARE * screen.height()),
+        round(_SHARE * screen.width()),
+        round(_SHARE * screen.height()),
+    )
 
 
 def choose_screen(wanted: str, operator: QScreen | None, screens: list[QScreen]) -> QScreen | None:
@@ -36,12 +62,21 @@ class SubjectWindow(QWidget):
     Args:
         operator_screen: the screen that the operator works at.
         wanted: name of the screen to take, or "".
+        forward: takes a key that was pressed here and means nothing here; whether it was of use.
     """
 
     closed = Signal()
 
-    def __init__(self, operator_screen: QScreen | None = None, wanted: str = "") -> None:
+    def __init__(
+        self,
+        operator_screen: QScreen | None = None,
+        wanted: str = "",
+        *,
+        forward: Callable[[QKeyEvent], bool] = lambda event: False,
+    ) -> None:
         super().__init__(None, Qt.WindowType.Window)
+        self._forward = forward
+        self._operator_screen = operator_screen
         self.setWindowTitle(_("For the subject – trilead"))
         self.setAutoFillBackground(True)
         self.setCursor(Qt.CursorShape.BlankCursor)
@@ -59,9 +94,8 @@ class SubjectWindow(QWidget):
         column.addStretch(1)
         column.addWidget(self._progress)
         column.addStretch(1)
-        for key in ("Esc", "F9"):
-            QShortcut(QKeySequence(key), self).activated.connect(self.close)
-        QShortcut(QKeySequence("F11"), self).activated.connect(self._toggle_full_screen)
+        QShortcut(QKeySequence("F9"), self).activated.connect(self.close)
+        QShortcut(QKeySequence("F11"), self).activated.connect(lambda: toggle_full_screen(self))
         self._screen = choose_screen(wanted, operator_screen, QGuiApplication.screens())
         self.show_step(StepNow())
 
@@ -79,12 +113,20 @@ class SubjectWindow(QWidget):
         """Show it where it belongs, without taking the keyboard from the operator."""
         self.setAttribute(Qt.WidgetAttribute.WA_ShowWithoutActivating)
         if self._screen is None:
-            self.resize(960, 600)
+            # The operator's window, which fills this screen, would lie upon it after every click.
+            self.setWindowFlag(Qt.WindowType.WindowStaysOnTopHint)
+            self._stand_beside()
             self.show()
         else:
             self.setScreen(self._screen)
             self.setGeometry(self._screen.geometry())
             self.showFullScreen()
+
+    def keep_off(self, place: QRect) -> None:
+        """Lie upon nothing of a place, in global coordinates: there something is asked."""
+        if self.isVisible() and self.frameGeometry().intersects(place):
+            self.showNormal()
+            self._stand_beside()
 
     def show_step(self, now: StepNow, *, silent: bool = False) -> None:
         """Show where the protocol stands.
@@ -104,6 +146,15 @@ class SubjectWindow(QWidget):
         self._countdown.show_text(countdown_words(now.remaining_s) if running else "", "muted" if waits else "accent")
         self._progress.show_share(now.share if running else 0.0)
 
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: D102 - Qt's own
+        # A click brings the keyboard here, and the operator's keys count wherever it is.
+        if self._forward(event):
+            event.accept()
+        elif event.key() == Qt.Key.Key_Escape:
+            self.close()
+        else:
+            super().keyPressEvent(event)
+
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: D102 - Qt's own
         super().closeEvent(event)
         self.closed.emit()
@@ -122,11 +173,9 @@ class SubjectWindow(QWidget):
         if layout is not None:
             layout.setContentsMargins(edge, edge // 2, edge, edge // 2)
 
-    def _toggle_full_screen(self) -> None:
-        if self.isFullScreen():
-            self.showNormal()
-        else:
-            self.showFullScreen()
+    def _stand_beside(self) -> None:
+        screen = self._operator_screen or self.screen()
+        self.setGeometry(place_beside(screen.availableGeometry()))
 
 
 class _ProgressLine(QWidget):

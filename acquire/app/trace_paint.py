@@ -31,6 +31,7 @@ class Span:
         left: where it begins, logical pixels.
         right: where it ends.
         words: its name.
+        more: what else is said of it where it is wide enough.
         begins: whether its beginning can be seen, or lies further to the left.
         colour: of the paper under it; the paper's own when empty.
         hatch: colour of oblique lines under it; none when empty.
@@ -39,6 +40,7 @@ class Span:
     left: float
     right: float
     words: str
+    more: str = ""
     begins: bool = True
     colour: str = ""
     hatch: str = ""
@@ -221,6 +223,9 @@ def _paint_losses(painter: QPainter, frame: Frame) -> None:
         for x in (span.left, span.right - sheet.line):
             painter.fillRect(QRectF(x, sheet.top, sheet.line, sheet.bottom - sheet.top), ink)
         words = f"■ {span.words}"
+        room = span.right - span.left - 2 * pad
+        if span.more and room > metrics.horizontalAdvance(words) + 14 * metrics.averageCharWidth():
+            words = metrics.elidedText(f"{words}: {span.more}", Qt.TextElideMode.ElideRight, room)
         width = metrics.horizontalAdvance(words) + 2 * pad
         left = sheet.snap(min(max(sheet.left, (span.left + span.right - width) / 2), sheet.right - width))
         if left + width > free:

@@ -17,13 +17,14 @@ from acquire.app.paper import MM_PER_S, Grounds, Sheet
 from acquire.app.trace_lines import excursions, trace_points
 from acquire.app.trace_paint import Frame, Span, make_line, paint_frame
 from acquire.viewer.activity_names import activity_title
+from acquire.viewer.mark_names import mark_title
 from acquire.viewer.texts import _, ngettext
 
 if TYPE_CHECKING:
     from acquire.viewer.feed import FeedState, JournalFeed
     from acquire.viewer.timeline import FeedEvent, FeedGap, StepBand
 
-__all__ = ["TraceView", "band_colour", "lost_words"]
+__all__ = ["TraceView", "band_colour", "band_words", "lost_words"]
 
 _MARK_KINDS = ("mark", "note")
 _MILLIVOLT = "mV"
@@ -32,6 +33,9 @@ _HALF_RANGE_MM = 12.0
 _USUAL_GAIN = 10.0
 _FAR_PX = 4096.0
 _ARROWS_APART = 64
+_CREEPS_SHARE = 0.3
+"""By this much of its row a lead may stand beside its middle before it is put there again."""
+_LOOKED_AT = 512
 
 
 def band_colour(step: int) -> str:
@@ -62,6 +66,8 @@ class TraceView(QWidget):
         self._feed: JournalFeed | None = None
         self._span_s, self._gain_mm, self._grid = 10.0, _USUAL_GAIN, True
         self._message = ""
+        self._centred = False
+        self._centres: NDArray[np.float64] = np.empty(0)
         self._units_per_cm = 0.0
         self._grounds = Grounds()
         self._frame: Frame | None = None
@@ -87,6 +93,7 @@ class TraceView(QWidget):
         """Show another recording; None for none."""
         self._feed = feed
         self._units_per_cm = 0.0
+        self._centres = np.empty(0)
         self._frame_stop = self._shown_stop = 0
         self._redo()
 
@@ -115,6 +122,12 @@ class TraceView(QWidget):
     def set_grid(self, on: bool) -> None:
         """Draw the squares or leave them out."""
         self._grid = on
+        self._redo()
+
+    def set_centred(self, on: bool) -> None:
+        """Draw each lead about its own middle: an unfiltered one stands tens of millivolts beside zero."""
+        self._centred = on
+        self._centres = np.empty(0)
         self._redo()
 
     def set_message(self, text: str) -> None:
@@ -148,7 +161,9 @@ class TraceView(QWidget):
         if seen == self._seen:
             return
         self._seen = seen
-        sheet = self._sheet(state.leads, state.unit, self._scale(state.unit, window.values))
+        middles = _middles(window.values) if self._centred else np.zeros(len(state.leads))
+        sheet = self._sheet(state.leads, state.unit, self._scale(state.unit, window.values, middles))
+        self._centre(middles, sheet)
         self._frame_stop = stop
         self._frame = self._lay_out(sheet, state, window.start, window.values, window.beats, bands, gaps, events)
         self.update()
@@ -159,12 +174,24 @@ class TraceView(QWidget):
 
     # Where everything lies.
 
-    def _scale(self, unit: str, values: NDArray[np.float32]) -> float:
+    def _centre(self, middles: NDArray[np.float64], sheet: Sheet) -> None:
+        """Settle about what each lead is drawn; kept while it fits roughly, so that no trace creeps along its row."""
+        if not self._centred or len(self._centres) != len(middles):
+            self._centres = middles
+            return
+        row = (sheet.bottom - sheet.top) / max(1, len(middles))
+        away = np.abs(middles - self._centres) * sheet.px_per_unit > _CREEPS_SHARE * row
+        self._centres = np.where(away, middles, self._centres)
+
+    def _scale(self, unit: str, values: NDArray[np.float32], middles: NDArray[np.float64]) -> float:
         """Millimetres for one unit: the gain for millivolts, a round number that fits for anything else."""
         if unit == _MILLIVOLT:
             return self._gain_mm
-        finite = np.abs(values[np.isfinite(values)])
-        reach = float(finite.max()) if len(finite) else 0.0
+        reach = 0.0
+        for column, middle in zip(values.T, middles.tolist(), strict=True):
+            finite = column[np.isfinite(column)]
+            if len(finite):
+                reach = max(reach, float(finite.max()) - middle, middle - float(finite.min()))
         row_mm = self.height() / max(1, values.shape[1]) / self.width() * self._span_s * MM_PER_S
         wanted = 10.0 * reach / min(_HALF_RANGE_MM, 0.45 * row_mm)
         # Kept while it fits roughly, so that the scale does not change with every beat.
@@ -175,15 +202,14 @@ class TraceView(QWidget):
 
     def _sheet(self, leads: tuple[str, ...], unit: str, mm_per_unit: float) -> Sheet:
         speed = f"{MM_PER_S:g} mm/s"
+        words: tuple[str, ...]
         if unit == _MILLIVOLT:
-            scale = _("{speed} · {gain:g} mm/mV · paper's proportions, screen's size")
-            words, calibration = scale.format(speed=speed, gain=self._gain_mm), 1.0
+            words, calibration = (speed, _("{gain:g} mm/mV").format(gain=self._gain_mm)), 1.0
         elif unit:
             calibration = _USUAL_GAIN / mm_per_unit
-            scale = _("{speed} · 10 mm = {amount:g} {unit} · paper's proportions, screen's size")
-            words = scale.format(speed=speed, amount=calibration, unit=unit)
+            words = (speed, _("{amount:g} {unit}/cm").format(amount=calibration, unit=unit))
         else:
-            words, calibration = "", 0.0
+            words, calibration = (), 0.0
         small = QFontMetricsF(theme.font(9))
         return Sheet(
             width=self.width(),
@@ -197,6 +223,7 @@ class TraceView(QWidget):
             grid=self._grid,
             label_height=small.height() + theme.px(5),
             gutter=float(theme.px(76)),
+            unfiltered=self._centred and bool(leads),
         )
 
     def _lay_out(
@@ -227,7 +254,7 @@ class TraceView(QWidget):
                 Span(
                     left=x_of(band.start),
                     right=sheet.right if band.stop is None else x_of(band.stop),
-                    words=_band_words(band),
+                    words=band_words(band),
                     begins=band.start > oldest,
                     colour=band_colour(band.step) if band.kind == "step" else "",
                     hatch=theme.current().pause if band.kind == "pause" else "",
@@ -238,20 +265,21 @@ class TraceView(QWidget):
                 left=x_of(gap.start),
                 right=x_of(gap.start + gap.length),
                 words=lost_words(gap.length, state.rate_hz),
+                more=gap.cause,
             )
             for gap in gaps[max(0, bisect_right(gaps, oldest, key=lambda one: one.start) - 1) :]
             if gap.start + gap.length > oldest and gap.start < stop
         ]
         marks = [
-            (x_of(event.index), event.text or _("mark"))
+            (x_of(event.index), mark_title(event.text) or _("mark"))
             for event in events[bisect_left(events, oldest, key=lambda one: one.index) :]
             if event.kind in _MARK_KINDS and event.index <= stop
         ]
         x, points = trace_points(start, values, px_per_sample=per_sample, shift=shift, ratio=sheet.ratio)
         lines = []
         apart = float(theme.px(_ARROWS_APART))
-        for row, signal in zip(sheet.rows, points, strict=True):
-            y = row.base - signal * sheet.px_per_unit
+        for row, signal, centre in zip(sheet.rows, points, self._centres.tolist(), strict=True):
+            y = row.base - (signal - centre) * sheet.px_per_unit
             # Beyond any screen a painter's arithmetic overflows.
             np.clip(y, row.top - _FAR_PX, row.bottom + _FAR_PX, out=y)
             above, below = (tuple(excursions(x, out, apart=apart)) for out in (y < row.ceiling, y > row.floor))
@@ -302,7 +330,15 @@ class TraceView(QWidget):
         painter.drawText(space, int(flags), words)
 
 
-def _band_words(band: StepBand) -> str:
-    if band.kind == "pause":
-        return _("Paused")
+def _middles(values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The median of each lead, from some of its values; 0 where there are none."""
+    some = values[:: max(1, len(values) // _LOOKED_AT)]
+    columns = (column[np.isfinite(column)] for column in some.T)
+    return np.array([float(np.median(column)) if len(column) else 0.0 for column in columns])
+
+
+def band_words(band: StepBand) -> str:
+    """What went on in a band."""
+    if band.kind in ("pause", "silence"):
+        return _("Paused") if band.kind == "pause" else _("No samples")
     return _("Break") if band.kind == "rest" else activity_title(band.activity)

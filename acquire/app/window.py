@@ -10,16 +10,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QPoint, QRect, QSize, Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QGuiApplication, QKeySequence, QShortcut
 from PySide6.QtWidgets import QMainWindow
 
 from acquire.app import theme
 from acquire.app.check_page import CheckPage
 from acquire.app.finish_page import FinishPage
+from acquire.app.full_screen import toggle_full_screen
+from acquire.app.note_keeper import untaken_words
 from acquire.app.preferences_page import PreferencesPage
 from acquire.app.prepare_page import PreparePage
 from acquire.app.record_page import RecordPage
+from acquire.app.typing_guard import TypingGuard
 from acquire.app.window_body import WindowBody
 from acquire.recorder.launch import STALL_LIMIT_S
 from acquire.recordings.recovery import Recovery
@@ -38,6 +41,10 @@ __all__ = ["MainWindow"]
 FRAME_MS = 25
 STATUS_MS = 100
 LOOK_MS = 3000
+_ASKS_PX = 90
+"""How much of the window's upper edge a question takes at most."""
+_LAST_NOTE_MS = 300
+"""A note that is stored while the window is closed gets to the recorder within this."""
 
 
 class MainWindow(QMainWindow):
@@ -68,13 +75,15 @@ class MainWindow(QMainWindow):
         )
         self._view: StudyView | None = None
         self._leave_anyway = False
+        self.guard = TypingGuard(self)
+        self._untaken: tuple[str, ...] = ()
         self._timers = [
             self._timer(FRAME_MS, self._frame, precise=True),
             self._timer(STATUS_MS, self._status),
             self._timer(LOOK_MS, self.conductor.refresh),
         ]
         self._shortcuts = [
-            self._shortcut("F11", self._toggle_full_screen),
+            self._shortcut("F11", lambda: toggle_full_screen(self)),
             self._shortcut("Ctrl+,", self.show_preferences),
             self._shortcut("Ctrl+Q", self.close),
         ]
@@ -108,10 +117,16 @@ class MainWindow(QMainWindow):
 
     def show_review(self, reviewed: Review | None, ended: Ended, plan: Sequence[PlannedStep]) -> None:
         """Show what came of it."""
+        if self.body.pages.currentWidget() is self.record:
+            self._untaken = self.record.notes.untaken()
+            # What is still being pressed was meant for the page before.
+            self.guard.hold(typing=self.record.is_typed_into)
         self.record.end()
         self.body.leaving.hide()
         self.finish.begin(reviewed, ended, tuple(plan))
         self._turn_to(Stage.FINISH)
+        if words := untaken_words(self._untaken, () if reviewed is None else reviewed.events):
+            self.body.say("doubtful", words)
 
     def show_busy(self, busy: Busy, share: float | None) -> None:
         """Show what is being waited for."""
@@ -152,13 +167,18 @@ class MainWindow(QMainWindow):
     def leave(self) -> None:
         """Close without asking; a recording under way goes on."""
         self._leave_anyway = True
-        self.close()
+        if self.record.notes.store():
+            QTimer.singleShot(_LAST_NOTE_MS, self, self.close)
+        else:
+            self.close()
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: D102 - Qt's own
         if self.conductor.recording and not self._leave_anyway:
+            self.record.set_asked(QRect(self.mapToGlobal(QPoint(0, 0)), QSize(self.width(), theme.px(_ASKS_PX))))
             self.body.leaving.ask()
             event.ignore()
             return
+        self.guard.release()
         for timer in self._timers:
             timer.stop()
         QGuiApplication.styleHints().colorSchemeChanged.disconnect(self._scheme_changed)
@@ -217,11 +237,13 @@ class MainWindow(QMainWindow):
         page = (self.prepare, self.check, self.record, self.finish)[stage.value]
         if self.body.pages.currentWidget() is self.settings and stage is Stage.PREPARE:
             return
-        self._leave_anyway = False
+        if page is not self.record:
+            self._leave_anyway = False
         self.body.stages.show_stage(stage)
         self.body.pages.setCurrentWidget(page)
         focused = self.focusWidget()
-        if focused is None or not page.isAncestorOf(focused):
+        asked = self.body.leaving.isVisible()
+        if not asked and (focused is None or not page.isAncestorOf(focused)):
             # Enter goes on from wherever one is within a page.
             page.setFocus()
         self._show_edges()
@@ -240,7 +262,7 @@ class MainWindow(QMainWindow):
     def _stay(self) -> None:
         self._leave_anyway = False
         self.body.leaving.hide()
-        self.record.setFocus()
+        self.record.set_asked(None)
 
     # What moves.
 
@@ -263,12 +285,6 @@ class MainWindow(QMainWindow):
     def _scheme_changed(self) -> None:
         if self.conductor.preferences.theme == "system" and self.conductor.stage is not Stage.RECORD:
             self._rebuild()
-
-    def _toggle_full_screen(self) -> None:
-        if self.isFullScreen():
-            self.showNormal()
-        else:
-            self.showFullScreen()
 
     def _timer(self, interval_ms: int, call: Callable[[], None], *, precise: bool = False) -> QTimer:
         timer = QTimer(self)

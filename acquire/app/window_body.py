@@ -41,7 +41,7 @@ class WindowBody(QWidget):
         policy = self.options.sizePolicy()
         policy.setRetainSizeWhenHidden(True)
         self.options.setSizePolicy(policy)
-        self.trouble = Banner("bad", "", dismiss=_("Put away"))
+        self.trouble = Banner("bad", "", dismiss=_("Put away"), dismiss_key="F6")
         self.trouble.dismissed.connect(self.trouble.hide)
         self.leaving = Banner(
             "doubtful",
@@ -69,7 +69,8 @@ class WindowBody(QWidget):
             self._waiting.hide()
             self.pages.setEnabled(True)
             return
-        self.pages.setEnabled(busy is Busy.READING)
+        # A note is written on until the last page is there.
+        self.pages.setEnabled(busy in (Busy.READING, Busy.REVIEWING))
         if self._busy_since_s is None:
             self._busy_since_s = time.monotonic()
         self._doing.setText(_busy_words(busy))

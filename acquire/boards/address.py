@@ -101,8 +101,8 @@ class Address:
 
 
 def short(text: str) -> str:
-    """Text as it can stand in a message: quoted, escaped, of bounded length."""
-    shown = ascii(text)
+    """Text as it can stand in a message: quoted, as it was typed but for what cannot be printed, of bounded length."""
+    shown = repr(text)
     return shown if len(shown) <= 100 else f"{shown[:97]}...'"
 
 

@@ -109,7 +109,17 @@ def find_again(port: SerialPort, *, address: str = "") -> SerialPort:
     Raises:
         BoardError: it is not there.
     """
-    return find_port(port.serial_number or port.device, guess="", address=address)
+    try:
+        return find_port(port.serial_number or port.device, guess="", address=address)
+    except BoardError as error:
+        if error.reason is not BoardErrorReason.NOT_FOUND:
+            raise
+        # Nobody names another port for a board that was open a moment ago.
+        raise BoardError(
+            f"The board {address or port.device!r} is not plugged in; plug it in again.",
+            reason=BoardErrorReason.NOT_FOUND,
+            address=address,
+        ) from error
 
 
 def _named(target: str, ports: Sequence[SerialPort], address: str) -> SerialPort:

@@ -91,7 +91,7 @@ class SerialLink:
             self._read_s = time.monotonic()
             self._reading = False
         if not pieces and fault is not None:
-            raise self._gone(fault)
+            raise self._gone() from fault
         return pieces
 
     def write(self, data: bytes) -> None:
@@ -103,7 +103,7 @@ class SerialLink:
         try:
             self._port.write(data)
         except (OSError, ValueError) as error:
-            raise self._gone(error) from error
+            raise self._gone() from error
 
     @property
     def alive(self) -> bool:
@@ -199,10 +199,9 @@ class SerialLink:
         with contextlib.suppress(OSError, ValueError, TypeError):
             fcntl.ioctl(self._port.fileno(), termios.TIOCEXCL if others else termios.TIOCNXCL)
 
-    def _gone(self, error: Exception) -> BoardError:
+    def _gone(self) -> BoardError:
         return BoardError(
-            f"The board {self._address!r} has gone: its port {self.device} hung up ({_words(error)}); plug it in"
-            " again.",
+            f"The board {self._address!r} hung up as its USB plug was pulled out or lost power; plug it in again.",
             reason=BoardErrorReason.HUNG_UP,
             address=self._address,
         )

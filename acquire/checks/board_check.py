@@ -9,14 +9,25 @@ from typing import Literal, Self
 
 from acquire.boards.board import Board, BoardInfo, Chunk, open_board
 from acquire.boards.lock import hold_address, hold_board
-from acquire.checks.findings import LISTEN_S, Finding, board_finding, contact_findings, signal_findings, skipped
+from acquire.checks.findings import (
+    LISTEN_S,
+    Finding,
+    board_finding,
+    contact_findings,
+    signal_findings,
+    skipped,
+    when_gone,
+)
 from acquire.checks.listen import READ_S, Listened, Tally, listen, pace_of
 from acquire.checks.live import LeadState, LiveChecks
+from acquire.errors import BoardError, BoardErrorReason
 from acquire.montage import montage_fault
 from acquire.study import STUDY_FILE, Study
 from protocols.errors import TrileadError
 
 __all__ = ["BoardCheck", "Stage"]
+
+_GONE = (BoardErrorReason.HUNG_UP, BoardErrorReason.NOT_FOUND)
 
 Stage = Literal["reaching", "contact", "signal"]
 
@@ -27,6 +38,8 @@ class BoardCheck:
     Args:
         study: whose mains frequency and montage are taken.
         address: of the board.
+        subject: whose heart a simulated board shows.
+        session: where it has its electrodes.
         on_progress: told the stage, what is being done in words, and how much of it is done, 0 to 1.
         feed: gets each chunk.
         keep_on: asked some ten times a second whether to go on listening.
@@ -43,6 +56,8 @@ class BoardCheck:
         study: Study,
         address: str,
         *,
+        subject: str = "",
+        session: str = "",
         on_progress: Callable[[Stage, str, float], None] = lambda stage, words, share: None,
         feed: Callable[[Chunk], None] = lambda chunk: None,
         keep_on: Callable[[], bool] = lambda: True,
@@ -53,6 +68,7 @@ class BoardCheck:
         self.pace = 1.0
         self._study = study
         self._address = address
+        self._who = (subject, session)
         self._on_progress = on_progress
         self._feed = feed
         self._keep_on = keep_on
@@ -76,7 +92,8 @@ class BoardCheck:
         self._on_progress("reaching", "reaching the board", 0.0)
         try:
             hold_address(self._stack, address)
-            board = open_board(address, mains_hz=study.mains_hz)
+            subject, session = self._who
+            board = open_board(address, subject=subject, session=session, mains_hz=study.mains_hz)
             self._stack.callback(_let_go, board)
             info = board.open()
             hold_board(self._stack, board.resource(), address)
@@ -99,13 +116,17 @@ class BoardCheck:
         board, _, _ = self._reached()
         self._on_progress("contact", "measuring the electrodes' contact", 0.0)
         try:
-            found = contact_findings(board.check_contact())
-        except TrileadError as error:
-            found = [Finding(name="contact", state="bad", words=str(error))]
-        self.findings += tuple(found)
+            self.findings += tuple(contact_findings(board.check_contact()))
+        except BoardError as error:
+            if error.reason in _GONE:
+                self._lose(str(error))
+            else:
+                self.findings += (Finding(name="contact", state="bad", words=str(error)),)
 
     def hear(self) -> None:
-        """Start the board and judge five seconds of its signal; it goes on sending."""
+        """Start the board and judge five seconds of its signal; it goes on sending. Nothing where it has gone."""
+        if self.fault:
+            return
         board, info, _ = self._reached()
         doing = f"listening to the board for {LISTEN_S:g} s"
         self._on_progress("signal", doing, 0.0)
@@ -121,9 +142,8 @@ class BoardCheck:
                 keep_on=self._keep_on,
                 tally=self._tally,
             )
-        except TrileadError as error:
-            self.fault = str(error)
-            self.findings += (Finding(name="signal", state="bad", words=self.fault),)
+        except BoardError as error:
+            self._lose(str(error))
             return
         self.fault = heard.fault
         self._judge(heard)
@@ -172,6 +192,11 @@ class BoardCheck:
             pace=self.pace,
         )
         self.findings = (*self._before_signal, *found)
+
+    def _lose(self, words: str) -> None:
+        """The board has gone: one finding says so, and what was measured on it holds no longer."""
+        self.fault = words
+        self.findings = (*when_gone(self.findings, words), skipped("signal", "the board is gone"))
 
     def _give_up(self, name: str, words: str, *, because: str) -> None:
         self.fault = words

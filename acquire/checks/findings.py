@@ -15,7 +15,16 @@ from acquire.checks.live import MAINS_DOUBTFUL_MV, LeadState, LiveChecks, electr
 from acquire.checks.tones import HIGHEST_TONE, ToneMeter
 from acquire.study import MAINS_HZ
 
-__all__ = ["LISTEN_S", "Finding", "FindingState", "board_finding", "contact_findings", "signal_findings", "skipped"]
+__all__ = [
+    "LISTEN_S",
+    "Finding",
+    "FindingState",
+    "board_finding",
+    "contact_findings",
+    "signal_findings",
+    "skipped",
+    "when_gone",
+]
 
 FindingState = Literal["good", "doubtful", "bad", "skipped"]
 
@@ -25,6 +34,7 @@ RATE_GOOD, RATE_DOUBTFUL = 0.01, 0.05
 LOSS_DOUBTFUL = 0.01
 HUM_SEEN_MV = 0.003
 HUM_OVER_FLOOR = 3.0
+_OF_BOARD = ("board", "signal", "electrodes", "mains", "losses", "board clock")
 _BESIDE_HZ = (-4.0, -3.0, -2.0, 2.0, 3.0, 4.0)
 
 
@@ -96,6 +106,25 @@ def signal_findings(
 def skipped(name: str, because: str) -> Finding:
     """Something that was not looked at."""
     return Finding(name=name, state="skipped", words=because)
+
+
+def when_gone(findings: Sequence[Finding], words: str, *, culprit: str = "board") -> tuple[Finding, ...]:
+    """The same once the board has gone: what was found on it holds no longer, and one finding says why.
+
+    Args:
+        findings: up to then.
+        words: what has happened, and the mend.
+        culprit: what the finding that says so is about; one of that name is replaced.
+    """
+    told = Finding(name=culprit, state="bad", words=words)
+    faded = (
+        skipped(finding.name, f"not known any more, for the {culprit} is gone")
+        if finding.name in _OF_BOARD or finding.name.startswith(("contact", "lead "))
+        else finding
+        for finding in findings
+        if finding.name != culprit
+    )
+    return (told, *faded)
 
 
 def _contact_words(contact: Contact) -> str:

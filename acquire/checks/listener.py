@@ -6,7 +6,7 @@ What it hears goes into a scratch journal that others may follow (``acquire.reco
 becomes a recording. It says what it does in lines of JSON on standard output, each an object with one of these:
 
 =============================  ========================================================================================
-``phase``, ``words``, ``share``  reaching, contact, signal or listening; what is being done; how much of it is done
+``phase``, ``words``, ``share``  reaching, contact, signal, listening or silent; what is done; how much of it is done
 ``findings``                   all that was found so far, each as ``acquire.checks.findings.Finding``
 ``leads``                      each lead's state as ``acquire.checks.live.LeadState``, about twice a second
 ``error``                      why it ends by itself, as a sentence
@@ -70,12 +70,16 @@ class ListenerConfig:
         board: address.
         protocol: shipped name or a path ending in .toml.
         journal: the scratch journal, in a folder that holds nothing else.
+        subject: whose heart a simulated board shows.
+        session: where it has its electrodes.
     """
 
     study: str
     board: str
     protocol: str
     journal: str
+    subject: str = ""
+    session: str = ""
 
     @classmethod
     def from_json(cls, text: str) -> ListenerConfig:
@@ -178,6 +182,8 @@ class _Listener:
         self._check = BoardCheck(
             self._study,
             config.board,
+            subject=config.subject,
+            session=config.session,
             on_progress=lambda stage, words, share: speech.say(phase=stage, words=words, share=round(share, 2)),
             feed=self._hear,
             keep_on=self._wanted,
@@ -256,10 +262,11 @@ class _Listener:
                 f"The board was listened to for {span_in_words(listened_s)}, which is the longest; check it again.",
                 reason=RecorderErrorReason.REFUSED,
             )
-        words = "listening to the board"
         if silent_s >= SILENT_S:
             words = f"no samples for {silent_s:.0f} s: check that the board is switched on and its link is up"
-        self._speech.say(phase="listening", words=words, share=1.0)
+            self._speech.say(phase="silent", words=words, share=1.0)
+        else:
+            self._speech.say(phase="listening", words="listening to the board", share=1.0)
 
 
 def main() -> int:

@@ -52,6 +52,8 @@ MAINS_OFF_MV, MAINS_BAD_MV, MAINS_DOUBTFUL_MV = 2.0, 0.5, 0.1
 HUM_SHARE_DOUBTFUL = 0.5
 HEART_DUE_S = 5.0
 """A heart that is there shows within so many seconds of signal: three beats at 40 /min, and the filters."""
+HEART_MISSED_S = 3.0
+"""One that was seen is not missed before so many seconds without it: a stumble of the rate is no loose electrode."""
 
 MV_PER = {"mV": 1.0, "uV": 1e-3, "µV": 1e-3, "μV": 1e-3, "V": 1e3}
 """Millivolts in one of a channel's unit, where that is known."""
@@ -72,6 +74,7 @@ class LeadState:
         mains_mv: amplitude of the hum; None where the gain is not known or the rate too low to see it.
         dc_offset_mv: mean; None where the gain is not known or nothing came.
         heart_rate_bpm: beats per minute; None where it is not to be trusted.
+        settled: whether there was signal enough for a heart to show; before, a good judgement says little.
         judgement: good, doubtful or bad.
         words: what is wrong and the mend, or what is right, as a clause.
     """
@@ -84,6 +87,7 @@ class LeadState:
     mains_mv: float | None = None
     dc_offset_mv: float | None = None
     heart_rate_bpm: float | None = None
+    settled: bool = True
     judgement: Judgement = "doubtful"
     words: str = "not a second of signal yet"
 
@@ -134,6 +138,7 @@ class LiveChecks:
         self._runs: deque[list[int]] = deque()  # [start, stop) of what came without a gap, ascending
         self._heart = HeartMeter(rate_hz, len(self._leads))
         self._heart_at = 0  # up to which index the heart meter was told
+        self._beat_seen_at: list[float] = [-math.inf] * len(self._leads)  # index of the last look with a heart rate
         self._fresh = True  # nothing came since the last look
         self._due_s = -math.inf
         self._states = tuple(
@@ -159,6 +164,7 @@ class LiveChecks:
                 runs.clear()
                 self._heart.restart()
                 self._heart_at = index
+                self._beat_seen_at = [-math.inf] * len(self._leads)
             runs.append([index, stop])
         while runs[0][1] <= stop - self._capacity:
             runs.popleft()
@@ -271,6 +277,9 @@ class LiveChecks:
             or offset_share >= OFFSET_OFF
             or (mains_mv or 0.0) >= MAINS_OFF_MV
         )
+        if rate_bpm is not None:
+            self._beat_seen_at[place] = stop
+        long_enough = stop - self._runs[-1][0] >= HEART_DUE_S * self._rate_hz
         figures = LeadState(
             lead=lead,
             derived=derived,
@@ -280,8 +289,11 @@ class LiveChecks:
             mains_mv=mains_mv,
             dc_offset_mv=dc_offset_mv,
             heart_rate_bpm=None if off else rate_bpm,
+            settled=off or rate_bpm is not None or long_enough,
         )
-        beats_due = stop - self._runs[-1][0] >= HEART_DUE_S * self._rate_hz and self._heart.can_tell
+        beats_due = (
+            self._heart.can_tell and long_enough and stop - self._beat_seen_at[place] >= HEART_MISSED_S * self._rate_hz
+        )
         return _judged(figures, _troubles(figures, offset_share, hum_share, beats_due=beats_due))
 
     def _against_rails(self, own: Array) -> tuple[float | None, float]:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import functools
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -40,6 +41,9 @@ _T_WAVE_S = 0.360
 _SHORTEST_RUN_S = 1.5
 _SNIPPET_S = 0.10
 _ALIKE = 0.8
+_ALIKE_ELSEWHERE = 0.6
+"""Of noise, ten waves at the beats of another lead are alike by a third."""
+_FEWEST_ELSEWHERE = 4
 _AGREE = 0.1
 _MOST_RR = 8
 _STEADY_RR = 0.25
@@ -99,10 +103,50 @@ class HeartMeter:
 
         That is: fewer than three beats, beats that do not look alike, intervals of all lengths, no beat of late, or
         another rate than the lead has whose beats look most alike, as there is one heart. No interval crosses a gap.
+
+        A lead that the heart hardly points along has beats too small to be found; it has the rate of that best lead
+        where its waves at the best lead's beats are alike.
         """
-        found = [_rate_bpm(self._thinned[:, lead], self._rate_hz) for lead in range(self._n_leads)]
-        best_bpm, _ = max(found, key=lambda one: one[1], default=(0.0, 0.0))
-        return [rate if likeness and abs(rate - best_bpm) <= _AGREE * best_bpm else None for rate, likeness in found]
+        found = [_look(self._thinned[:, lead], self._rate_hz) for lead in range(self._n_leads)]
+        best = max(found, key=lambda one: one.likeness, default=_NOTHING)
+        if not best.likeness:
+            return [None] * self._n_leads
+        rates: list[float | None] = []
+        for one in found:
+            agrees = one.likeness and abs(one.rate_bpm - best.rate_bpm) <= _AGREE * best.rate_bpm
+            if agrees:
+                rates.append(one.rate_bpm)
+            else:
+                rates.append(best.rate_bpm if self._beats_with(one, best) else None)
+        return rates
+
+    def _beats_with(self, one: _Look, best: _Look) -> bool:
+        """Whether a lead has a wave of its own at the beats of another."""
+        reach = round(_SNIPPET_S * self._rate_hz)
+        if len(one.wave) != len(best.wave):
+            return False
+        snippets = _snippets(one.wave, best.beats[-_MOST_RR - 1 :], reach)
+        return len(snippets) >= _FEWEST_ELSEWHERE and likeness_of(snippets) >= _ALIKE_ELSEWHERE
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Look:
+    """What one lead shows of the heart.
+
+    Attributes:
+        rate_bpm: 0 where it is not to be trusted.
+        likeness: of its beats, 0 likewise.
+        beats: rows of all that look like beats.
+        wave: band-passed, NaN where the filter does not reach.
+    """
+
+    rate_bpm: float
+    likeness: float
+    beats: NDArray[np.int64]
+    wave: Array
+
+
+_NOTHING = _Look(rate_bpm=0.0, likeness=0.0, beats=np.empty(0, dtype=np.int64), wave=np.empty(0))
 
 
 def beat_positions(run: Array, rate_hz: float) -> tuple[NDArray[np.int64], Array]:
@@ -185,31 +229,39 @@ def _peaks(energy: Array, apart: int) -> NDArray[np.int64]:
     return np.array(kept, dtype=np.int64)
 
 
-def _rate_bpm(values: Array, rate_hz: float) -> tuple[float, float]:
+def _look(values: Array, rate_hz: float) -> _Look:
     """The rate of one lead and how much its beats look alike, or zeros where the rate is not to be trusted."""
     if rate_hz < _LOWEST_RATE_HZ:
-        return 0.0, 0.0
+        return _NOTHING
     intervals: list[Array] = [np.empty(0)]
-    snippets: list[Array] = []
-    reach = round(_SNIPPET_S * rate_hz)
-    last = -math.inf
+    places: list[NDArray[np.int64]] = [np.empty(0, dtype=np.int64)]
+    whole = np.full(len(values), np.nan)
+    half = len(_band_taps(rate_hz)) // 2
     for start, stop in _finite_runs(values):
         if stop - start < _SHORTEST_RUN_S * rate_hz:
             continue
         beats, wave = beat_positions(values[start:stop], rate_hz)
         intervals.append(np.diff(beats) / rate_hz)
-        snippets += [wave[beat - reach : beat + reach + 1] for beat in beats if reach <= beat < len(wave) - reach]
-        last = start + int(beats[-1]) if len(beats) else last
+        places.append(beats + start)
+        whole[start + half : stop - half] = wave[half : len(wave) - half]
+    beats = np.concatenate(places)
     rr_s = np.concatenate(intervals)[-_MOST_RR:]
-    likeness = likeness_of(snippets[-_MOST_RR - 1 :])
+    likeness = likeness_of(_snippets(whole, beats, round(_SNIPPET_S * rate_hz))[-_MOST_RR - 1 :])
+    nothing = _Look(rate_bpm=0.0, likeness=0.0, beats=beats, wave=whole)
     if len(rr_s) < 2 or likeness < _ALIKE:
-        return 0.0, 0.0
+        return nothing
     median_s = float(np.median(rr_s))
     steady = np.count_nonzero(np.abs(rr_s - median_s) <= _STEADY_RR * median_s) >= _STEADY_SHARE * len(rr_s)
-    recent = (len(values) - last) / rate_hz < _OLDEST_BEAT_RR * median_s + _BAND_TAPS_S
+    recent = (len(values) - int(beats[-1])) / rate_hz < _OLDEST_BEAT_RR * median_s + _BAND_TAPS_S
     if not (steady and recent and _RR_LIMITS_S[0] <= median_s <= _RR_LIMITS_S[1]):
-        return 0.0, 0.0
-    return 60.0 / median_s, likeness
+        return nothing
+    return _Look(rate_bpm=60.0 / median_s, likeness=likeness, beats=beats, wave=whole)
+
+
+def _snippets(wave: Array, beats: NDArray[np.int64], reach: int) -> list[Array]:
+    """The wave around each beat that lies far enough within what is there."""
+    cut = (wave[beat - reach : beat + reach + 1] for beat in beats.tolist() if reach <= beat < len(wave) - reach)
+    return [piece for piece in cut if np.isfinite(piece).all()]
 
 
 def likeness_of(snippets: list[Array]) -> float:

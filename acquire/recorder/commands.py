@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from acquire.errors import RecorderError, RecorderErrorReason
 from acquire.recordings.content_rules import MAX_TEXT
 
-__all__ = ["COMMANDS", "MAX_TEXT", "Command", "checked_text", "one_line"]
+__all__ = ["COMMANDS", "DRAFTS", "MAX_TEXT", "Command", "checked_text", "one_line"]
 
 COMMANDS = ("pause", "resume", "skip", "repeat", "mark", "note", "stop")
+DRAFTS = ("draft", "drop")
+"""What a window tells of a note that is being written: how far it is, and that it is given up. A recording does not
+end over it."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -18,8 +21,8 @@ class Command:
     """A request that the recorder's own loop must obey.
 
     Attributes:
-        name: one of ``COMMANDS``.
-        text: of a mark or note.
+        name: one of ``COMMANDS`` or ``DRAFTS``.
+        text: of a mark, note or draft.
     """
 
     name: str
@@ -51,7 +54,7 @@ def checked_text(command: str, text: str) -> str:
     elif any("\ud800" <= letter <= "\udfff" for letter in text):
         fault = "holds bytes that are no UTF-8; type it again"
     line = one_line(text)
-    if line and command not in ("mark", "note"):
+    if line and command not in ("mark", "note", "draft"):
         fault = "goes with mark and note only; leave it out"
     elif not line and command == "note":
         fault = 'is missing; write it in quotes behind the command, such as note "electrode RA pressed on again"'

@@ -1,10 +1,10 @@
 """Talking to a recorder: one JSON object a line, over a loopback socket, with a token that only this recording knows.
 
-A request is ``{"token": …, "command": …, "text": …}``; ``text`` goes with ``mark`` and ``note``. The answer is
-``{"ok": true, "status": {…}}`` with the status after the command, or ``{"ok": false, "error": "a sentence"}``. Whoever
-sends a wrong token, a line that is no request or a line of more than 64 KiB is answered once and cut off. Whoever has
-not shown the token is given little time and no place among those that have: a port on loopback is open to every program
-of the computer, and none of them may keep the operator out.
+A request is ``{"token": …, "command": …, "text": …}``; ``text`` goes with ``mark``, ``note`` and ``draft``. The answer
+is ``{"ok": true, "status": {…}}`` with the status after the command, or ``{"ok": false, "error": "a sentence"}``.
+Whoever sends a wrong token, a line that is no request or a line of more than 64 KiB is answered once and cut off.
+Whoever has not shown the token is given little time and no place among those that have: a port on loopback is open to
+every program of the computer, and none of them may keep the operator out.
 """
 
 from __future__ import annotations
@@ -28,10 +28,11 @@ from typing import Any, Self
 
 from acquire.errors import RecorderError, RecorderErrorReason
 from acquire.files import write_new
-from acquire.recorder.commands import COMMANDS, MAX_TEXT, Command, checked_text, one_line
+from acquire.recorder.commands import COMMANDS, DRAFTS, MAX_TEXT, Command, checked_text, one_line
 
 __all__ = [
     "COMMANDS",
+    "DRAFTS",
     "MAX_TEXT",
     "Command",
     "ControlClient",
@@ -209,7 +210,7 @@ class ControlServer:
     def _answer(self, name: str, text: str) -> dict[str, Any]:
         if name == "status":
             return {"ok": True, "status": asdict(self._status())}
-        if name not in COMMANDS:
+        if name not in (*COMMANDS, *DRAFTS):
             return {"ok": False, "error": f"There is no command {name[:40]!r}; there are {', '.join(COMMANDS)}."}
         try:
             return self._obey(Command(name=name, text=checked_text(name, text)))
@@ -266,12 +267,12 @@ class ControlClient:
             self._socket.shutdown(socket.SHUT_RDWR)
 
     def request(self, command: str, text: str = "") -> RecorderStatus:
-        """Send ``status`` or one of ``COMMANDS``; the status after it comes back.
+        """Send ``status`` or one of ``COMMANDS`` or ``DRAFTS``; the status after it comes back.
 
         Raises:
             RecorderError: the recorder refuses, or does not answer.
         """
-        if command in COMMANDS:
+        if command in (*COMMANDS, *DRAFTS):
             text = checked_text(command, text)
         # As it is, and not in escapes, the longest text fits into a line.
         line = json.dumps({"token": self._token, "command": command, "text": text}, ensure_ascii=False) + "\n"

@@ -352,11 +352,12 @@ class RecorderProcess:
         why = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
         said = f" ({complaint[:300]})" if complaint else ""
         study = self.journal.parent.parent
-        mend = (
-            f"what it recorded is in its journal: run trilead recover {study}"
-            if kept
-            else "nothing was recorded: try again"
-        )
+        if kept:
+            mend = f"what it recorded is in its journal: run trilead recover {study}"
+        elif study.exists():
+            mend = "nothing was recorded: try again"
+        else:
+            mend = f"the folder {study} is gone: if it was moved, put it back and recover the recording there"
         return RecorderError(
             f"The recorder {why}{said}; {mend}.",
             reason=RecorderErrorReason.DIED,

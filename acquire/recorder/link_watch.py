@@ -162,4 +162,4 @@ class _Attempt(threading.Thread):
 
 
 def _mending(error: BoardError) -> str:
-    return f"{str(error).rstrip('.')}; the recorder keeps trying."
+    return f"{str(error).rstrip('.')}; recording then goes on by itself."

@@ -1,6 +1,7 @@
 """The recorder's loop: board → journal, with the protocol player and the commands in between.
 
-Nothing here sleeps: a board lets samples gather by itself and hands them over about eighty times a second.
+While it records nothing here sleeps: a board lets samples gather by itself and hands them over about eighty times a
+second.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from acquire.errors import BoardError, JournalError
 from acquire.names import without_folders
 from acquire.recorder.awake import Awake
 from acquire.recorder.bystanders import Bystanders
-from acquire.recorder.control import MAX_TEXT, Command, ControlServer, RecorderStatus
+from acquire.recorder.control import DRAFTS, MAX_TEXT, Command, ControlServer, RecorderStatus
 from acquire.recorder.disk import DiskWatch
 from acquire.recorder.link_watch import LinkWatch
 from acquire.recordings.content import RecordedEvent
@@ -32,6 +33,9 @@ READ_TIMEOUT_S = 0.1
 LONGEST_READ_S = 1.0
 SHOW_INTERVAL_S = 0.2
 WAITED = "no samples: the protocol waited"
+_LATE_NOTE_POLL_S = 0.02
+NOTE_PATIENCE_S = 60.0
+"""For so long after its last letter a note that is being written keeps the recording from being finished."""
 
 
 class Recorder:
@@ -81,6 +85,7 @@ class Recorder:
         self._stop_reason = ""
         self._noticed = False
         self._shown_s = 0.0
+        self._draft: str | None = None
         self.status = RecorderStatus(state="starting", rate_hz=info.nominal_rate_hz)
 
     def stop(self, reason: str) -> None:
@@ -91,6 +96,7 @@ class Recorder:
         """Record until there is a reason to end, and say which."""
         try:
             self._record(control)
+            self._await_note(control)
             self._close()
         except JournalError as error:
             # What is whole in the journal still becomes a recording, and it shall say by itself why it ends.
@@ -120,10 +126,38 @@ class Recorder:
         except BoardError as error:
             self.stop(str(error))
 
+    def _await_note(self, control: ControlServer) -> None:
+        """The protocol is over: a note that is being written may still be ended; it belongs to the last sample."""
+        self.status = replace(self.status, state="finishing", stalled_s=0.0, message="")
+        limit_s = time.monotonic() + NOTE_PATIENCE_S
+        while self._draft is not None and not self._stop_reason and time.monotonic() < limit_s:
+            command = control.next_command()
+            if command is None:
+                time.sleep(_LATE_NOTE_POLL_S)
+            elif command.name in ("note", *DRAFTS):
+                limit_s = time.monotonic() + NOTE_PATIENCE_S
+                self._take_note(command)
+                command.answer()
+            elif command.name == "stop":
+                command.answer()
+                break
+            else:
+                command.answer(f"The command {command.name} came too late: the recording is being finished.")
+
+    def _take_note(self, command: Command) -> None:
+        """Take a note of after the end, or how far it is."""
+        if command.name == "note":
+            self._note(self._index, "note", command.text)
+        self._draft = command.text if command.name == "draft" else None
+
     def _close(self) -> None:
         if self._player.state.phase in ("running", "paused"):
             reason = without_folders(self._stop_reason)
             self._happen([replace(event, text=reason) for event in self._player.stop(self._index)])
+        # Whoever was writing it is gone, or there was no time left: what there is of it is kept.
+        draft, self._draft = self._draft, None
+        if draft:
+            self._note(self._index, "note", draft)
         self._writer.append_close(without_folders(self._reason()), link=asdict(self._board.link()))
 
     def _reason(self) -> str:
@@ -197,9 +231,15 @@ class Recorder:
 
     def _deed(self, command: Command) -> list[Event]:
         player, index = self._player, self._index
-        if command.name in ("mark", "note"):
-            write = player.mark if command.name == "mark" else player.note
-            return write(index, command.text)
+        if command.name in DRAFTS:
+            self._draft = command.text if command.name == "draft" else None
+            return []
+        if command.name == "mark":
+            return player.mark(index, command.text)
+        if command.name == "note":
+            written = player.note(index, command.text)
+            self._draft = None
+            return written
         if command.name == "stop":
             return [replace(event, text="stopped by the operator") for event in player.stop(index)]
         deeds = {"pause": player.pause, "resume": player.resume, "skip": player.skip, "repeat": player.repeat}

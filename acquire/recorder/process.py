@@ -220,6 +220,12 @@ def _finish(writer: JournalWriter, recording: Path, reason: str) -> RecordingSum
             doubts = tuple(filter(None, [discard(journal)]))
         return summary_of(recording, content, reason=reason, doubts=doubts)
     except TrileadError as error:
+        if not journal.exists():
+            raise RecorderError(
+                f"The folder {journal.parent} is gone, and the recording's journal with it; if it was moved, put it"
+                " back and recover the recording there.",
+                reason=RecorderErrorReason.DISK,
+            ) from error
         raise RecorderError(
             f"{str(error).rstrip('.')}; the recording is safe in {journal.name}: mend that and run trilead recover.",
             reason=RecorderErrorReason.DISK,

@@ -21,6 +21,8 @@ from typing import Protocol, TypeVar
 from acquire.recorder.launch import STALL_LIMIT_S, RecorderProcess
 from acquire.recorder.process import RecorderConfig
 from acquire.recordings.recovery import Recovery, recover
+from acquire.study import Study
+from acquire.viewer.board_return import BoardReturn
 from acquire.viewer.feed import JournalFeed
 from acquire.viewer.finishing import Review, review, script_of_steps
 from acquire.viewer.link import Ended, RecorderLink
@@ -28,6 +30,7 @@ from acquire.viewer.listening import Listening
 from acquire.viewer.preferences import Preferences, save_preferences
 from acquire.viewer.preparing import Preparation, StudyView, begin_recording, look_at_study
 from acquire.viewer.stages import Busy, Shown, Stage, facts_of, sentence_of
+from acquire.viewer.texts import _
 from acquire.viewer.work import Work
 from protocols.errors import TrileadError
 from protocols.script import LoadedScript, PlannedStep, load_script, parse_script
@@ -78,6 +81,7 @@ class Conductor:
         self._work = Work()
         self._view: StudyView | None = None
         self._listening: Listening | None = None
+        self._returning: BoardReturn | None = None
         self.feed: JournalFeed | None = None
         self._link: RecorderLink | None = None
         self._process: RecorderProcess | None = None
@@ -85,7 +89,7 @@ class Conductor:
         self._script: LoadedScript | None = None
         self._ended: Ended | None = None
         self._reviewed: Review | None = None
-        self._refreshing = False
+        self._refreshing = self._unseen = False
         self._busy = Busy.NOTHING
         self._share: float | None = None
         self._resumed = False
@@ -97,6 +101,8 @@ class Conductor:
         self._work.poll()
         if self._busy is Busy.REVIEWING:
             self._shown.show_busy(self._busy, self._share)
+        if self.stage is Stage.CHECK and not self.busy:
+            self._await_board()
         if self.stage is Stage.RECORD and self._link is not None:
             if not self._plan and self.feed is not None and self.feed.state.opened:
                 self._learn_plan(self.feed)
@@ -221,10 +227,13 @@ class Conductor:
         """Tell everything of the present stage once more, as to a window that was made anew."""
         if self.stage is Stage.PREPARE and self._view is not None:
             self._shown.show_study(self._view, anew=True)
+            self.refresh()
         elif self.stage is Stage.CHECK and self._listening is not None and self.feed is not None:
             self._shown.show_check(self._listening, self.feed, self.preparation)
         elif self.stage is Stage.FINISH and self._ended is not None:
+            # What is said of it was said in the language that was spoken then.
             self._shown.show_review(self._reviewed, self._ended, self._plan)
+            self._finish(self._ended)
 
     def close(self) -> None:
         """Let go of everything; a recording under way goes on."""
@@ -240,6 +249,10 @@ class Conductor:
 
     def _seen(self, view: StudyView) -> None:
         self._refreshing = False
+        if self._unseen:
+            # The study's folder is back.
+            self._unseen = False
+            self._shown.show_trouble("")
         if self._busy is Busy.READING:
             self._wait_for(Busy.NOTHING)
         if self.stage is not Stage.PREPARE:
@@ -262,7 +275,12 @@ class Conductor:
 
     def _not_seen(self, error: Exception) -> None:
         self._refreshing = False
+        self._unseen = True
         self._trouble(error)
+        if self._view is not None and not self._study_path.exists():
+            # It was a study a moment ago; nobody wants to make another one there.
+            words = _("The study's folder {folder} is gone; put it back, and this goes on by itself.")
+            self._shown.show_trouble(words.format(folder=self._study_path))
 
     def _prepare(self) -> None:
         self.stage = Stage.PREPARE
@@ -288,9 +306,25 @@ class Conductor:
             self._trouble(error)
             self._prepare()
 
-        self._work.submit(
-            lambda: Listening.start(view.study, board=chosen.board, protocol=chosen.protocol), done=done, failed=failed
-        )
+        self._work.submit(lambda: _listening_to(view.study, chosen), done=done, failed=failed)
+
+    def _await_board(self) -> None:
+        """Where the board has gone, show it as soon as it is there again."""
+        view, chosen = self._view, self.preparation
+        assert view is not None
+        if self._returning is not None:
+            self._returning.poll()
+        elif self._listening is not None and self._listening.state().phase == "failed":
+
+            def back(listening: Listening) -> None:
+                for held in self._take_held():
+                    self._work.submit(held.close, failed=self._trouble)
+                self._listening = listening
+                self.feed = JournalFeed(listening.journal)
+                self.feed.start()
+                self._shown.show_check(listening, self.feed, chosen)
+
+            self._returning = BoardReturn(self._work, lambda: _listening_to(view.study, chosen), back)
 
     def _begin(self, remarks: tuple[str, ...]) -> None:
         view, chosen, script = self._view, self.preparation, self._script
@@ -400,8 +434,8 @@ class Conductor:
         self._work.submit(close, done=done, failed=failed)
 
     def _take_held(self) -> list[_Closes]:
-        held = (self._link, self._process, self.feed, self._listening)
-        self._link = self._process = self.feed = self._listening = None
+        held = (self._link, self._process, self.feed, self._listening, self._returning)
+        self._link = self._process = self.feed = self._listening = self._returning = None
         return [one for one in held if one is not None]
 
     def _wait_for(self, busy: Busy) -> None:
@@ -413,3 +447,9 @@ class Conductor:
     def _trouble(self, error: Exception) -> None:
         self._wait_for(Busy.NOTHING)
         self._shown.show_trouble(sentence_of(error))
+
+
+def _listening_to(study: Study, chosen: Preparation) -> Listening:
+    return Listening.start(
+        study, board=chosen.board, protocol=chosen.protocol, subject=chosen.subject, session=chosen.session
+    )

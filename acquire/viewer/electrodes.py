@@ -6,11 +6,12 @@ I = LA − RA, II = LL − RA, III = LL − LA. RL carries the bias or reference
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from acquire.checks.preflight import Finding
+from acquire.viewer.texts import _
 
 __all__ = ["ELECTRODES", "ElectrodeState", "electrodes_of_findings", "electrodes_of_leads"]
 
@@ -46,7 +47,7 @@ def electrodes_of_findings(findings: Sequence[Finding]) -> dict[str, ElectrodeSt
     worst: dict[str, ElectrodeState] = {}
     for finding in findings:
         match = _INPUT.match(finding.name)
-        if match is None:
+        if match is None or finding.state == "skipped":
             continue
         electrode = _ENDS[match[1]][0 if match[2] == "+" else 1]
         figure = _OHMS.search(finding.words)
@@ -64,24 +65,42 @@ def electrodes_of_findings(findings: Sequence[Finding]) -> dict[str, ElectrodeSt
 def electrodes_of_leads(leads: Sequence[Mapping[str, Any]]) -> dict[str, ElectrodeState]:
     """What the signal of the measured limb leads says of the electrodes.
 
-    Both electrodes of a lead that is on are on. Of the others, those that all silent leads share are the likely
-    culprits; where none is shared, each of them may be.
+    Both electrodes of a good lead are good. Of the others, those that all silent leads share are the likely culprits;
+    where none is shared, each of them may be. What a lead with hum or without a heart is made of is to be looked at
+    likewise. Of electrodes that no lead tells of, nothing is known: too little signal came yet, or none comes any more.
 
     Args:
         leads: as ``dataclasses.asdict`` makes of ``acquire.checks.live.LeadState``.
     """
-    limb = [lead for lead in leads if lead["lead"] in _ENDS and not lead["derived"] and _is_told(lead)]
-    on = {name for lead in limb if not lead["electrode_off"] for name in _ENDS[lead["lead"]]}
-    silent = [_ENDS[lead["lead"]] for lead in limb if lead["electrode_off"]]
-    suspects = {name for pair in silent for name in pair} - on
-    shared = {name for name in suspects if all(name in pair for pair in silent)}
-    states = {name: ElectrodeState(state="good") for name in on}
-    likely = shared if len(silent) > 1 and shared else suspects
-    return states | {name: ElectrodeState(state="bad" if name in likely else "doubtful") for name in suspects}
+    limb = [lead for lead in leads if lead["lead"] in _ENDS and not lead["derived"]]
+    told = [lead for lead in limb if _is_told(lead)]
+    states = {name: ElectrodeState(state="skipped", words=_("not known")) for of in limb for name in _of(of)}
+    on = {name for lead in told if not lead["electrode_off"] for name in _of(lead)}
+    fine = {name for lead in told if lead["judgement"] == "good" for name in _of(lead)}
+    worse = [_of(lead) for lead in told if not lead["electrode_off"] and lead["judgement"] != "good"]
+    states |= {name: ElectrodeState(state="doubtful") for name in _suspects(worse, fine)[0]}
+    states |= {name: ElectrodeState(state="good") for name in fine}
+    likely, others = _suspects([_of(lead) for lead in told if lead["electrode_off"]], on)
+    states |= {name: ElectrodeState(state="doubtful") for name in others}
+    return states | {name: ElectrodeState(state="bad") for name in likely}
+
+
+def _of(lead: Mapping[str, Any]) -> tuple[str, str]:
+    return _ENDS[lead["lead"]]
+
+
+def _suspects(pairs: Sequence[tuple[str, str]], cleared: Collection[str]) -> tuple[set[str], set[str]]:
+    """Which electrodes of bad leads are the likely culprits, and which may be all the same."""
+    suspects = {name for pair in pairs for name in pair} - set(cleared)
+    shared = {name for name in suspects if all(name in pair for pair in pairs)}
+    likely = shared if len(pairs) > 1 and shared else suspects
+    return likely, suspects - likely
 
 
 def _is_told(lead: Mapping[str, Any]) -> bool:
     """Whether there was signal enough to judge a lead by."""
+    if lead["judgement"] == "skipped" or (lead["judgement"] == "good" and not lead["settled"]):
+        return False
     return bool(lead["electrode_off"]) or lead["dc_offset_mv"] is not None or lead["judgement"] == "good"
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from acquire.errors import RecorderError, RecorderErrorReason
 from acquire.files import is_held
-from acquire.recorder.control import COMMANDS, ControlClient, RecorderStatus, connect
+from acquire.recorder.control import COMMANDS, DRAFTS, ControlClient, RecorderStatus, connect
 from acquire.recorder.launch import RecorderProcess
 from acquire.recordings.finish import RecordingSummary
 
@@ -114,13 +114,13 @@ class RecorderLink:
         """Send a command; its outcome comes later. Commands are obeyed in the order they are sent.
 
         Args:
-            command: one of ``acquire.recorder.control.COMMANDS``.
-            text: of a mark or note.
+            command: one of ``acquire.recorder.control.COMMANDS`` or ``DRAFTS``.
+            text: of a mark, note or draft.
 
         Raises:
             ValueError: there is no such command.
         """
-        if command not in COMMANDS:
+        if command not in (*COMMANDS, *DRAFTS):
             raise ValueError(f"there is no command {command[:40]!r}; there are {', '.join(COMMANDS)}")
         self._commands.put((command, text))
 
@@ -184,6 +184,11 @@ class RecorderLink:
             error = (
                 f"The recorder of {self._journal.stem} has gone without finishing; what it recorded is in its journal:"
                 f" run trilead recover {study}"
+            )
+        elif recording is None and not self._journal.parent.exists():
+            error = (
+                f"The folder {self._journal.parent} is gone, and the recording's journal with it; if it was moved, put"
+                " it back and recover the recording there."
             )
         elif recording is None:
             error = f"Nobody records {self._journal.stem}, and there is no recording of that name; look into {study}."

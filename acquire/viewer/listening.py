@@ -16,11 +16,13 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Literal, Self, get_args
 
-from acquire.checks.findings import Finding
+from acquire.checks.findings import Finding, when_gone
 from acquire.checks.listener import JOURNAL_NAME, SCRATCH_PREFIX, ListenerConfig
+from acquire.checks.live import LeadState
 from acquire.errors import RecorderError, RecorderErrorReason
 from acquire.files import is_held
 from acquire.recorder.child import child_environment, module_command
@@ -28,12 +30,13 @@ from acquire.study import Study
 
 __all__ = ["Listening", "ListeningPhase", "ListeningState"]
 
-ListeningPhase = Literal["reaching", "contact", "signal", "listening", "failed"]
+ListeningPhase = Literal["reaching", "contact", "signal", "listening", "silent", "failed"]
 
 PATIENCE_S = 2.0
 """How long a listener that was told to stop may take; it ends itself a little before that."""
 _FORGOTTEN_S = 2 * 3600.0
 _MAX_LINE = 1 << 20
+_UNKNOWN_LEAD = {**asdict(LeadState(lead="", settled=False, words="")), "judgement": "skipped"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,12 +44,16 @@ class ListeningState:
     """How the listening goes.
 
     Attributes:
-        phase: reaching the board, measuring its contact, judging five seconds of its signal, listening on; or failed.
+        phase: reaching the board, measuring its contact, judging five seconds of its signal, listening on, waiting for
+            one that has fallen silent; or failed.
         words: what is being done, as a clause; where it failed, why, as a sentence.
         share: how much of the phase is done, 0 to 1.
         findings: what was found so far, in the order in which an operator goes about things; judged anew while it
             listens on.
-        leads: each lead's state as ``acquire.checks.live.LeadState`` in JSON values, fresh about twice a second.
+        leads: each lead's state as ``acquire.checks.live.LeadState`` in JSON values, fresh about twice a second; their
+            judgement is "skipped" once nothing comes any more.
+        reached: whether the board was there.
+        stood_at: when its signal stopped, UTC; None while it comes, or never came.
     """
 
     phase: ListeningPhase = "reaching"
@@ -54,6 +61,8 @@ class ListeningState:
     share: float = 0.0
     findings: tuple[Finding, ...] = ()
     leads: tuple[Mapping[str, Any], ...] = ()
+    reached: bool = False
+    stood_at: datetime | None = None
 
 
 class Listening:
@@ -74,13 +83,15 @@ class Listening:
         self._reader.start()
 
     @classmethod
-    def start(cls, study: Study, board: str, protocol: str) -> Self:
+    def start(cls, study: Study, board: str, protocol: str, *, subject: str = "", session: str = "") -> Self:
         """Start a listener process; it takes as long as starting a process does.
 
         Args:
             study: whose mains frequency, montage, disk and journals are looked at.
             board: address.
             protocol: shipped name or a path ending in .toml.
+            subject: whose heart a simulated board shows.
+            session: where it has its electrodes.
 
         Raises:
             RecorderError: there is no room for the scratch journal, or no process can be started.
@@ -94,7 +105,14 @@ class Listening:
                 reason=RecorderErrorReason.NOT_STARTED,
             ) from error
         journal = folder / JOURNAL_NAME
-        config = ListenerConfig(study=str(study.path.resolve()), board=board, protocol=protocol, journal=str(journal))
+        config = ListenerConfig(
+            study=str(study.path.resolve()),
+            board=board,
+            protocol=protocol,
+            journal=str(journal),
+            subject=subject,
+            session=session,
+        )
         try:
             complaints = tempfile.TemporaryFile()
             process = subprocess.Popen(
@@ -118,8 +136,11 @@ class Listening:
         return listening
 
     def state(self) -> ListeningState:
-        """How it goes; never waits."""
-        return self._state
+        """How it goes; never waits. What was said of a board that sends nothing any more is not said any longer."""
+        state = self._state
+        if state.phase in ("silent", "failed"):
+            return _without_live(state)
+        return state
 
     def close(self) -> None:
         """End it; the board is free when this returns, after at most two and a half seconds. Twice does nothing."""
@@ -159,7 +180,22 @@ class Listening:
             said = self._complaints.read().decode("utf-8", "replace").strip().rpartition("\n")[2][:300]
             how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
             words = f"The listener {how}{f' ({said})' if said else ''}; check again."
-            self._state = replace(self._state, phase="failed", words=words)
+            self._fail(words, culprit="listener")
+
+    def _fail(self, words: str, *, culprit: str) -> None:
+        state = self._state
+        # Where the board was never reached, or was lost before, the listener's own findings say so already.
+        is_told = any(finding.state == "bad" and finding.words == words for finding in state.findings)
+        findings = state.findings if is_told or not state.reached else when_gone(state.findings, words, culprit=culprit)
+        self._state = replace(
+            state, phase="failed", words=words, findings=findings, stood_at=self._stood_at(state.reached)
+        )
+
+    def _stood_at(self, stands: bool) -> datetime | None:
+        """When the signal stopped, where it stands."""
+        if not stands:
+            return None
+        return self._state.stood_at or datetime.now(UTC)
 
     def _take(self, line: bytes) -> None:
         """Take over what the listener says; what a driver prints in between is no concern of anybody."""
@@ -167,7 +203,12 @@ class Listening:
             said = json.loads(line)
             if "phase" in said and said["phase"] in get_args(ListeningPhase):
                 self._state = replace(
-                    self._state, phase=said["phase"], words=str(said["words"]), share=float(said["share"])
+                    self._state,
+                    phase=said["phase"],
+                    words=str(said["words"]),
+                    share=float(said["share"]),
+                    reached=self._state.reached or said["phase"] != "reaching",
+                    stood_at=self._stood_at(said["phase"] == "silent"),
                 )
             elif "findings" in said:
                 findings = tuple(Finding(**finding) for finding in said["findings"])
@@ -175,9 +216,23 @@ class Listening:
             elif "leads" in said:
                 self._state = replace(self._state, leads=tuple(map(dict, said["leads"])))
             elif "error" in said:
-                self._state = replace(self._state, phase="failed", words=str(said["error"]))
+                self._fail(str(said["error"]), culprit="board")
         except (ValueError, TypeError, KeyError, RecursionError):
             return
+
+
+def _without_live(state: ListeningState) -> ListeningState:
+    """The same without what was true of a signal that comes no more."""
+    if not state.reached:
+        return state
+    leads = tuple(
+        {**_UNKNOWN_LEAD, "lead": lead.get("lead", ""), "derived": lead.get("derived", False)} for lead in state.leads
+    )
+    findings = state.findings
+    if state.phase == "silent":
+        words = f"{state.words[:1].upper()}{state.words[1:]}."
+        findings = when_gone(findings, words)
+    return replace(state, leads=leads, findings=findings)
 
 
 def _sweep() -> None:

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from acquire.boards.address import short
-from acquire.boards.board import BOARD_KINDS, open_board
-from acquire.errors import BoardError, StudyError
-from acquire.names import check_pseudonym, check_session, real_name_warning
+from acquire.errors import StudyError
+from acquire.names import check_pseudonym, check_session, real_name_warning, stem_parts
 from acquire.recorder.launch import MAX_OPERATOR
 from acquire.study import Study
-from acquire.viewer.study_view import CHECKED_KINDS, Preparation, StudyView, SubjectChoice
+from acquire.viewer.study_view import Preparation, StudyView, SubjectChoice, address_fault
 from acquire.viewer.texts import _, ngettext
 
 __all__ = ["Problem", "problems"]
@@ -75,6 +74,11 @@ def _subject_problems(view: StudyView, subject: str) -> Iterator[Problem]:
         )
         yield Problem(field="subject", stops=True, words=words)
         return
+    for journal in view.under_way:
+        parts = stem_parts(journal.stem)
+        if parts is not None and parts[0] == subject:
+            words = _("{subject} is being recorded at this moment ({name}); go on only if somebody else is meant.")
+            yield Problem(field="subject", stops=False, words=words.format(subject=subject, name=journal.stem))
     known = {choice.pseudonym for choice in view.subjects}
     if subject in known:
         return
@@ -173,13 +177,9 @@ def _board_problems(view: StudyView, address: str) -> Iterator[Problem]:
     if not address:
         yield Problem(field="board", stops=True, words=_("Choose the board that the electrodes are plugged into."))
         return
-    scheme, colon, _options = address.partition(":")
-    if scheme in CHECKED_KINDS or scheme not in BOARD_KINDS or not colon:
-        try:
-            open_board(address, mains_hz=view.study.mains_hz)
-        except BoardError as error:
-            yield Problem(field="board", stops=True, words=str(error))
-            return
+    if fault := address_fault(address, view.study.mains_hz):
+        yield Problem(field="board", stops=True, words=fault)
+        return
     chosen = next((choice for choice in view.boards if choice.address == address), None)
     for words in chosen.troubles if chosen is not None else ():
         yield Problem(field="board", stops=False, words=words)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from acquire.boards.board import BOARD_KINDS
+from acquire.boards.board import BOARD_KINDS, open_board
 from acquire.boards.discovery import FoundPort, survey
-from acquire.errors import StudyError
+from acquire.errors import BoardError, StudyError
 from acquire.names import stem_parts
 from acquire.recordings.recovery import OrphanedJournal, orphaned_journals
 from acquire.study import STUDY_FILE, Study, Subject, session_after, session_order
@@ -26,6 +26,7 @@ __all__ = [
     "ProtocolChoice",
     "StudyView",
     "SubjectChoice",
+    "address_fault",
     "look_at_study",
 ]
 
@@ -193,7 +194,7 @@ def look_at_study(path: Path, preferences: Preferences, *, protocol: str = "", b
         study=study,
         subjects=_subjects(listed, written),
         protocols=tuple(_protocols(study, {source, protocol} - {""})),
-        boards=_boards(study.board, plugged.ports, asked=board),
+        boards=_boards(study, plugged.ports, asked=board),
         orphans=orphans,
         under_way=under_way,
         fault=" ".join(faults),
@@ -268,8 +269,24 @@ def _protocols(study: Study, wanted: set[str]) -> Iterator[ProtocolChoice]:
             )
 
 
-def _boards(default: str, ports: Sequence[FoundPort], *, asked: str) -> tuple[BoardChoice, ...]:
-    """The study's default, what was asked for, what is plugged in, and the simulated heart; each address once."""
+def address_fault(address: str, mains_hz: float) -> str:
+    """Why no board can have this address, as a sentence; "" where one may. Nothing is opened or loaded."""
+    scheme, colon, _options = address.partition(":")
+    if scheme in BOARD_KINDS and colon and scheme not in CHECKED_KINDS:
+        return ""
+    try:
+        open_board(address, mains_hz=mains_hz)
+    except BoardError as error:
+        return str(error)
+    return ""
+
+
+def _boards(study: Study, ports: Sequence[FoundPort], *, asked: str) -> tuple[BoardChoice, ...]:
+    """The study's default, what was asked for, what is plugged in, and the simulated heart; each address once.
+
+    What was asked for and is no board's address is not listed: it was typed, and stands where it was typed.
+    """
+    default = study.board
     found = {}
     for port in ports:
         where = f"{port.device}, {port.guess}" if port.guess else port.device
@@ -277,14 +294,15 @@ def _boards(default: str, ports: Sequence[FoundPort], *, asked: str) -> tuple[Bo
             found[address] = BoardChoice(
                 address=address, title=_title(address), detail=where, troubles=port.troubles, simulated=False
             )
+    fault = address_fault(default, study.mains_hz)
     first = found.pop(default, None) or BoardChoice(
         address=default,
         title=_title(default),
         detail=_("as the study says"),
-        troubles=(),
+        troubles=(fault,) if fault else (),
         simulated=default.startswith(_SIMULATED),
     )
-    if asked and asked not in found and asked != default:
+    if asked and asked not in found and asked != default and not address_fault(asked, study.mains_hz):
         found[asked] = BoardChoice(
             address=asked, title=_title(asked), detail=asked, troubles=(), simulated=asked.startswith(_SIMULATED)
         )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from acquire.recorder.loop import WAITED
 from acquire.recordings.content_rules import MAX_TEXT
 from acquire.recordings.finish import LOST_SAMPLES
 
@@ -27,8 +28,8 @@ class StepBand:
         stop: one past the last sample; None while it is still going on.
         step: 1-based number of the script's step.
         activity: what the subject was told to do; "" in a rest.
-        text: the instruction; in a pause, why, where that is known.
-        kind: "step", "rest" or "pause".
+        text: the instruction; in a pause or silence, why, where that is known.
+        kind: "step", "rest", "pause", or "silence" where the protocol waited because no samples came.
     """
 
     start: int
@@ -140,7 +141,7 @@ class Timeline:
             self._entry = event
             self._open(event, event.kind, event.text)
         elif event.kind == "pause":
-            self._open(event, "pause", event.text)
+            self._open(event, "silence" if event.text == WAITED else "pause", event.text)
         elif event.kind == "resume" and self._entry is not None:
             self._open(replace(self._entry, index=event.index), self._entry.kind, self._entry.text)
         self._bands = self._bands[-MOST_EVENTS:]

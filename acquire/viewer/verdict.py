@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from acquire.recorder.disk import span_in_words
+from acquire.recordings.content import RecordedEvent
 from acquire.recordings.report import RecordingReport, StepCoverage, plan_places
 from acquire.viewer.activity_names import activity_title
 from acquire.viewer.quality import LeadQuality, Looks
@@ -14,17 +15,22 @@ from acquire.viewer.texts import _, ngettext
 from protocols.script import PlannedStep
 from protocols.spans import EventLike, activity_spans
 
-__all__ = ["Judged", "Verdict", "judge"]
+__all__ = ["ANYWAY", "Judged", "Verdict", "coverage_level", "judge"]
 
 Verdict = Literal["good", "doubtful", "bad"]
 
-ENOUGH = 0.9
-"""Share of a step's samples with which it counts as done."""
+ENOUGH, POOR = 0.95, 0.8
+"""Share of a step's samples with which it counts as done: its sign is green, it gets no tick, and no sentence names
+it; and the share below which its sign is red."""
 STEP_BAD = 0.5
 """Share of a step in which a measured lead was bad, from which on the step is to be done again."""
 LEAD_DOUBTFUL, LEAD_BAD = 0.05, 0.5
 LOSS_DOUBTFUL, LOSS_BAD = 0.001, 0.05
 STEPS_BAD = 0.5
+HARDLY_ANY_S = 5.0
+"""A recording without one whole step that is shorter than this has nothing in it."""
+ANYWAY = "recorded although something was bad:"
+"""How the remark begins that a recording carries which was begun against the checks."""
 _NAMED = 5
 
 
@@ -45,12 +51,21 @@ class Judged:
     steps_skipped: tuple[int, ...]
 
 
+def coverage_level(coverage: float) -> Verdict:
+    """How good a share of a step's samples is.
+
+    Args:
+        coverage: 0 to 1, and a little above where the board ran fast.
+    """
+    return "good" if coverage >= ENOUGH else "doubtful" if coverage >= POOR else "bad"
+
+
 def judge(
     report: RecordingReport,
     quality: Sequence[LeadQuality],
     looks: Looks,
     *,
-    events: Sequence[EventLike],
+    events: Sequence[RecordedEvent],
     plan: Sequence[PlannedStep],
 ) -> Judged:
     """Judge a recording by its report and by how good its leads were.
@@ -72,7 +87,9 @@ def judge(
     to_repeat = sorted({step.position for step in lacking} | spoilt)
     found = [
         _ending(report, events),
-        _received(report),
+        _anyway(events),
+        _received(report, lacking=lacking),
+        _something(report, looks),
         *map(_lead, quality),
         _steps(lacking, len(report.steps)),
         _spoilt_steps([step for step in report.steps if step.position in spoilt]),
@@ -127,7 +144,31 @@ def _ending(report: RecordingReport, events: Sequence[EventLike]) -> tuple[Verdi
     return "doubtful", _("The recording ended early: {why}.").format(why=why)
 
 
-def _received(report: RecordingReport) -> tuple[Verdict, str]:
+def _anyway(events: Sequence[RecordedEvent]) -> tuple[Verdict, str]:
+    """Whether it was begun although a check said that something was bad, and why."""
+    for event in events:
+        if event.text.startswith(ANYWAY):
+            reason = event.text[len(ANYWAY) :].strip().rstrip(".")
+            return "doubtful", _("It was begun although something was bad, because: {reason}.").format(reason=reason)
+    return "good", ""
+
+
+def _something(report: RecordingReport, looks: Looks) -> tuple[Verdict, str]:
+    """Whether there is anything in it, however well it ended."""
+    if report.received_samples == 0:
+        return "good", ""  # that is said already
+    if report.steps and not any(step.coverage >= ENOUGH for step in report.steps):
+        received_s = report.received_samples / report.nominal_rate_hz
+        if received_s < HARDLY_ANY_S:
+            words = _("There is hardly anything in it: {seconds:.1f} s, and not one whole step.")
+            return "bad", words.format(seconds=received_s)
+        return "doubtful", _("Not one step is whole.")
+    if not looks.looks:
+        return "doubtful", _("It is too short to tell how good its leads are.")
+    return "good", ""
+
+
+def _received(report: RecordingReport, *, lacking: Sequence[StepCoverage]) -> tuple[Verdict, str]:
     if report.received_samples == 0:
         return "bad", _("There is not a single sample in it.")
     if report.lost_samples == 0:
@@ -139,6 +180,9 @@ def _received(report: RecordingReport) -> tuple[Verdict, str]:
         "{lost} of signal ({share:.1%}) were lost in {n} gaps, the longest of {longest}.",
         report.n_gaps,
     ).format(lost=_fine(lost_s), share=share, n=report.n_gaps, longest=_fine(longest_s))
+    if report.steps and not lacking and share > LOSS_DOUBTFUL:
+        # The protocol waited for the board: whatever was lost was done again.
+        return "doubtful", words
     return "bad" if share > LOSS_BAD else "doubtful" if share > LOSS_DOUBTFUL else "good", words
 
 

@@ -113,7 +113,7 @@ def test_a_board_that_hung_up_is_reached_for_at_once_and_then_with_growing_pause
     link = watch(board, clock)
     settle(link, lambda: "There is no such port" in link.message)
     assert link.trouble == "reconnecting"
-    assert link.message.endswith("the recorder keeps trying.")
+    assert link.message.endswith("recording then goes on by itself.")
     for number, pause_s in enumerate((*RECONNECT_PAUSES_S, RECONNECT_PAUSES_S[-1]), start=1):
         clock.s += pause_s - 0.01
         assert link.read(0.0, 10) is None

@@ -526,3 +526,52 @@ def test_a_look_at_three_leads_is_cheap() -> None:
         times_s.append(time.thread_time() - began_s)
     # About 1.3 ms; twice a second of it is a quarter of a percent of a core. The limit leaves room for slow machines.
     assert min(times_s) < 0.006
+
+
+@pytest.mark.parametrize("person", ["S03", "S04", "S07", "S19"])
+def test_a_clean_heart_is_never_said_to_be_missing_from_five_seconds_on(person: str) -> None:
+    # S19's heart hardly points along lead III: its beats there are smaller than those that are looked for.
+    for session, seed in (("01", 0), ("02", 0), ("02", 5)):
+        board = open_board(f"sim:?speed=max&person={person}&session={session}&seed={seed}", mains_hz=50)
+        info = board.open()
+        board.start()
+        checks = LiveChecks(info, {}, 50.0)
+        reached = 0
+        while reached < 25 * RATE_HZ:
+            chunk = board.read(0.1, RATE_HZ // 2)
+            if chunk is None:
+                continue
+            checks.feed(chunk.index, chunk.samples)
+            reached = chunk.index + len(chunk.samples)
+            accused = [state.lead for state in checks.evaluate() if "heartbeat" in state.words]
+            assert not accused, (person, session, seed, reached / RATE_HZ)
+        board.close()
+
+
+def test_noise_beside_a_heart_is_still_said_to_have_none() -> None:
+    leads_mv = three_leads_mv(10.0)
+    leads_mv[:, 0] = np.random.default_rng(3).normal(0.0, 0.1, len(leads_mv))
+    states = judge(leads_mv)
+    assert "no steady heartbeat" in states["I"].words
+    assert states["II"].judgement == "good"
+
+
+def test_a_stumble_of_the_rate_is_not_told_before_three_seconds_without_it() -> None:
+    leads_mv = three_leads_mv(24.0)
+    noise = np.random.default_rng(4).normal(0.0, 0.5, leads_mv[: 12 * RATE_HZ].shape)
+    leads_mv[12 * RATE_HZ :] = noise
+    checks = LiveChecks(board_info(), {}, 50.0)
+    told_at = seen_at = 0
+    for start in range(0, len(leads_mv), RATE_HZ // 2):
+        checks.feed(start, counts(leads_mv[start : start + RATE_HZ // 2]))
+        lead = checks.evaluate()[1]
+        if lead.heart_rate_bpm is not None:
+            seen_at = start
+        elif "heartbeat" in lead.words and not told_at:
+            told_at = start
+    assert told_at - seen_at >= 3 * RATE_HZ
+
+
+def test_little_signal_is_not_settled() -> None:
+    assert not judge(three_leads_mv(1.5))["I"].settled
+    assert judge(three_leads_mv(8.0))["I"].settled

@@ -95,3 +95,12 @@ def test_a_link_to_a_terminal_is_kept_as_it_may_move(plug: Plug, tmp_path: Path)
 def test_ports_of_the_mainboard_are_not_listed_on_linux(plug: Plug) -> None:
     plug(("/dev/ttyS0", None, None, None))
     assert list_ports() == []
+
+
+def test_a_board_that_was_pulled_out_is_told_in_one_short_sentence_that_can_be_followed(plug: Plug) -> None:
+    plug(DONGLE)
+    before = find_port("/dev/ttyUSB0", guess="cyton")
+    plug()
+    with pytest.raises(BoardError, match=r"^The board 'cyton:' is not plugged in; plug it in again\.$") as caught:
+        find_again(before, address="cyton:")
+    assert caught.value.reason is BoardErrorReason.NOT_FOUND

@@ -102,7 +102,7 @@ class FakeBoard(Board):
 
 
 def with_board(monkeypatch: pytest.MonkeyPatch, board: FakeBoard) -> FakeBoard:
-    monkeypatch.setattr(acquire.checks.board_check, "open_board", lambda address, mains_hz: board)
+    monkeypatch.setattr(acquire.checks.board_check, "open_board", lambda address, **named: board)
     return board
 
 

@@ -19,6 +19,7 @@ from scripted_board import ScriptedBoard, rows
 from waiting import wait_until
 
 import acquire.boards.lock
+import acquire.recorder.loop
 import acquire.recorder.process
 from acquire.boards.simulate import simulate
 from acquire.errors import BoardError, BoardErrorReason, RecorderError, RecorderErrorReason
@@ -421,3 +422,71 @@ def test_what_cannot_be_finished_stays_in_its_journal(
     assert caught.value.journal == Path(config.journal)
     assert Path(config.journal).exists()
     assert Path(config.recording).read_text() == "somebody was faster"
+
+
+BRIEF = """
+title = "Brief"
+[[steps]]
+activity = "rest"
+instruction = "Sit still."
+duration_s = 2
+"""
+
+
+@pytest.fixture
+def brief(tmp_path: Path) -> str:
+    path = tmp_path / "brief.toml"
+    path.write_text(BRIEF, encoding="utf-8")
+    return str(path)
+
+
+def notes(path: Path) -> list[tuple[str, int]]:
+    with open_recording(path) as recording:
+        assert recording.n_samples == 500
+        return [(event.text, event.index) for event in recording.events if event.kind == "note"]
+
+
+def test_a_note_that_is_being_written_when_the_protocol_ends_is_stored_at_the_last_sample(
+    study: Study, brief: str
+) -> None:
+    with under_way(study, brief, "sim:") as recorder:
+        recorder.command("draft", "she cou")
+        wait_until(lambda: (status := recorder.status()) is not None and status.state == "finishing")
+        with pytest.raises(RecorderError, match="came too late"):
+            recorder.command("mark", "cough")
+        recorder.command("draft", "she coughed tw")
+        recorder.command("note", "she coughed twice")
+        assert notes(recorder.result().path) == [("she coughed twice", 500)]
+
+
+def test_a_note_that_is_given_up_after_the_end_is_not_stored(study: Study, brief: str) -> None:
+    with under_way(study, brief, "sim:") as recorder:
+        recorder.command("draft")
+        wait_until(lambda: (status := recorder.status()) is not None and status.state == "finishing")
+        recorder.command("draft", "never mind")
+        recorder.command("drop")
+        assert notes(recorder.result().path) == []
+
+
+def test_a_stop_does_not_wait_for_a_note_and_keeps_what_there_is_of_it(study: Study, brief: str) -> None:
+    with under_way(study, brief, "sim:") as recorder:
+        recorder.command("draft", "she cou")
+        wait_until(lambda: (status := recorder.status()) is not None and status.state == "finishing")
+        recorder.command("stop")
+        assert notes(recorder.result().path) == [("she cou", 500)]
+
+
+def test_a_note_whose_writer_is_gone_is_stored_as_far_as_it_came(
+    study: Study, brief: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("acquire.recorder.loop.NOTE_PATIENCE_S", 0.2)
+    drafted = "her cable was lo"
+
+    def told(self: object, control: object) -> None:
+        self._draft = drafted  # type: ignore[attr-defined]
+        remember(self, control)  # type: ignore[arg-type]
+
+    remember = acquire.recorder.loop.Recorder._await_note
+    monkeypatch.setattr("acquire.recorder.loop.Recorder._await_note", told)
+    config = prepare(study, subject="S01", board="sim:?speed=max", protocol=brief)
+    assert notes(record(config).path) == [(drafted, 500)]

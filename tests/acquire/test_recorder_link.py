@@ -187,7 +187,7 @@ def test_a_board_that_hung_up_is_reached_again_while_commands_are_obeyed(
     def note(client: ControlClient) -> None:
         wait_until(lambda: client.request("status").state == "reconnecting")
         status = client.request("note", "the cat did it")
-        assert status.message == "The dongle was pulled; plug it in; the recorder keeps trying."
+        assert status.message == "The dongle was pulled; plug it in; recording then goes on by itself."
         assert status.bad_bytes == 7
         held.set()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from acquire.recorder.control import RecorderStatus
+from acquire.recorder.control import DRAFTS, RecorderStatus
 from acquire.viewer.link import Ended, Outcome
 
 __all__ = ["ScriptedLink", "lead_state"]
@@ -14,7 +14,7 @@ class ScriptedLink:
     """Has the public face of `acquire.viewer.link.RecorderLink`.
 
     A test sets ``status``, ``answered_s_ago`` and ``ended``, puts into ``answers`` what became of commands, and finds
-    in ``sent`` those that were asked for.
+    in ``sent`` those that were asked for, and in ``drafts`` what was told of a note that is being written.
     """
 
     def __init__(self, status: RecorderStatus | None = None) -> None:
@@ -22,10 +22,11 @@ class ScriptedLink:
         self.answered_s_ago = 0.0
         self.ended: Ended | None = None
         self.sent: list[tuple[str, str]] = []
+        self.drafts: list[tuple[str, str]] = []
         self.answers: list[Outcome] = []
 
     def send(self, command: str, text: str = "") -> None:
-        self.sent.append((command, text))
+        (self.drafts if command in DRAFTS else self.sent).append((command, text))
 
     def answer(self, command: str, text: str = "", error: str = "") -> None:
         self.answers.append(Outcome(command=command, text=text, error=error))

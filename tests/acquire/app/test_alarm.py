@@ -176,3 +176,8 @@ def test_the_banners_button_acknowledges(qtbot: QtBot) -> None:
     banner.show_alarm(AlarmState(phase="silent", audible=True))
     with qtbot.waitSignal(banner.acknowledged):
         banner.button.click()
+
+
+def test_how_long_it_was_silent_is_told_once_and_as_it_was_counted() -> None:
+    headline, details = alarm_words(AlarmState(phase="over", lasted_s=7.2, lost_s=7.5))
+    assert (headline, "7.5 s" in details) == ("Samples come again", True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
@@ -18,11 +19,14 @@ from acquire.app.checklist import Checklist
 from acquire.app.fields import OneColumn
 from acquire.app.lead_cards import LeadCards
 from acquire.app.placement import PlacementPicture
+from acquire.app.trace_view import TraceView
+from acquire.app.veil import Veil
 from acquire.app.widgets import KeyButton
+from acquire.checks.findings import when_gone
 from acquire.checks.live import LeadState
 from acquire.checks.preflight import Finding, FindingState
 from acquire.viewer.feed import JournalFeed
-from acquire.viewer.listening import Listening, ListeningState
+from acquire.viewer.listening import Listening, ListeningState, _without_live
 from acquire.viewer.preparing import Preparation
 
 FINDINGS = (
@@ -177,6 +181,88 @@ def test_an_electrode_that_comes_off_after_it_was_measured_is_seen(page: CheckPa
     off = {**LEAD_I, "lead": "II", "electrode_off": True, "judgement": "bad", "heart_rate_bpm": None}
     tell(page, heard, replace(READY, leads=(LEAD_I, off)))
     assert page.findChildren(PlacementPicture)[0].contact["LL"].state == "bad"
+
+
+def gone(heard_last: ListeningState) -> ListeningState:
+    words = "The board hung up; plug it in again."
+    found = when_gone(heard_last.findings, words)
+    return _without_live(
+        replace(heard_last, phase="failed", words=words, findings=found, reached=True, stood_at=datetime.now(UTC))
+    )
+
+
+def test_once_the_board_is_gone_nothing_stays_green_and_the_trace_says_since_when(
+    page: CheckPage, heard: Heard
+) -> None:
+    tell(page, heard, READY)
+    tell(page, heard, gone(READY))
+    assert page.findChildren(LeadCards)[0].words == {"I": "Lead I, not known"}
+    picture = page.findChildren(PlacementPicture)[0]
+    assert {picture.contact_words(name) for name in ("RA", "LA")} == {"not known"}
+    states = {finding.name: finding.state for finding in page.findChildren(Checklist)[0].findings}
+    assert states == {
+        "board": "bad",
+        "contact CH1 (lead I) +": "skipped",
+        "contact CH1 (lead I) -": "skipped",
+        "contact CH2 (lead II) +": "skipped",
+        "lead I": "skipped",
+        "disk": "skipped",
+    }
+    veil = page.findChildren(Veil)[0]
+    assert veil.isVisible()
+    assert "nothing has come since" in veil.words
+    assert "press F5" in button(page, "Return").toolTip()
+    tell(page, heard, READY)
+    assert not veil.isVisible()
+
+
+def test_a_board_that_falls_silent_is_not_ready_to_record(page: CheckPage, heard: Heard) -> None:
+    tell(page, heard, READY)
+    silent = replace(READY, phase="silent", words="no samples for 4 s", reached=True, stood_at=datetime.now(UTC))
+    tell(page, heard, _without_live(silent))
+    assert not button(page, "Return").isEnabled()
+    assert page.findChildren(LeadCards)[0].words == {"I": "Lead I, not known"}
+
+
+def test_half_a_second_of_signal_is_no_good_lead_yet(page: CheckPage, heard: Heard) -> None:
+    young = {**LEAD_I, "settled": False, "heart_rate_bpm": None}
+    unmeasured = tuple(finding for finding in FINDINGS if not finding.name.startswith("contact"))
+    tell(page, heard, replace(READY, phase="signal", leads=(young,), findings=unmeasured))
+    assert page.findChildren(LeadCards)[0].words["I"].startswith("Lead I, not known yet")
+    assert page.findChildren(PlacementPicture)[0].contact_words("RA") == "not known"
+    tell(page, heard, replace(READY, findings=unmeasured))
+    assert page.findChildren(PlacementPicture)[0].contact_words("RA") == "signal looks well"
+
+
+@pytest.mark.parametrize(("n_leads", "scale"), [(1, 1.0), (3, 1.0), (8, 1.0), (8, 1.5), (3, 2.0)])
+def test_half_of_what_is_seen_is_paper_however_many_leads_there_are(
+    qtbot: QtBot, heard: Heard, tmp_path: Path, n_leads: int, scale: float
+) -> None:
+    theme.apply("light", scale)
+    page = CheckPage()
+    qtbot.addWidget(page)
+    feed = JournalFeed(tmp_path / "none.journal")
+    page.begin(cast(Listening, heard), feed, Preparation(subject="S01", session="02", board="sim:"))
+    names = ("I", "II", "III", "V1", "V2", "V3", "V4", "V5")[:n_leads]
+    off = {"judgement": "bad", "electrode_off": True, "words": "mains hum: press on or replace an electrode, and more"}
+    tell(page, heard, replace(READY, leads=tuple({**LEAD_I, "lead": name, **off} for name in names)))
+    page.resize(1366, 668)
+    with qtbot.waitExposed(page):
+        page.show()
+    scroll, paper = page.findChildren(OneColumn)[0], page.findChildren(TraceView)[0]
+    qtbot.waitUntil(lambda: paper.height() >= 0.48 * scroll.height(), timeout=2000)
+    top = paper.mapTo(scroll, paper.rect().topLeft()).y()
+    assert top <= 0.5 * scroll.height()
+    page.end()
+    feed.close()
+
+
+def test_too_short_a_reason_says_so(qtbot: QtBot, page: CheckPage, heard: Heard) -> None:
+    tell(page, heard, BAD)
+    button(page, "Ctrl+R").click()
+    qtbot.keyClicks(reason(page), "ab")
+    qtbot.keyClick(reason(page), Qt.Key.Key_Return)
+    assert "at least 3 letters" in button(page, "Return").toolTip()
 
 
 def test_each_lead_tells_its_state_heart_rate_offset_and_hum(page: CheckPage, heard: Heard) -> None:

@@ -12,11 +12,11 @@ from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
 from acquire.app import theme
-from acquire.app.fields import OneColumn
 from acquire.app.finish_page import FinishPage
+from acquire.app.fitting_scroll import FittingScroll
 from acquire.app.quality_bars import QualityBars
 from acquire.app.recording_picture import RecordingPicture
-from acquire.app.steps_table import StepsTable, coverage_level
+from acquire.app.steps_table import StepsTable
 from acquire.app.widgets import Banner, KeyButton
 from acquire.recordings.content import Header
 from acquire.recordings.report import RecordingReport, StepCoverage
@@ -24,6 +24,7 @@ from acquire.viewer.finishing import LeadQuality, Review
 from acquire.viewer.link import Ended
 from acquire.viewer.pyramid import Overview
 from acquire.viewer.timeline import FeedEvent, FeedGap, StepBand
+from acquire.viewer.verdict import coverage_level
 from protocols.script import PlannedStep
 
 RATE_HZ = 250.0
@@ -205,7 +206,7 @@ def test_space_ticks_the_step_that_has_the_keyboard(qtbot: QtBot, page: FinishPa
 
 
 @pytest.mark.parametrize(
-    ("coverage", "level"), [(1.0, "good"), (0.98, "good"), (0.97, "doubtful"), (0.8, "doubtful"), (0.5, "bad")]
+    ("coverage", "level"), [(1.0, "good"), (0.95, "good"), (0.94, "doubtful"), (0.8, "doubtful"), (0.5, "bad")]
 )
 def test_coverage_has_three_levels(coverage: float, level: str) -> None:
     assert coverage_level(coverage) == level
@@ -312,6 +313,45 @@ def test_forty_steps_fit_at_every_text_scale(qtbot: QtBot, header: Header, scale
     page.resize(1366, 668)
     with qtbot.waitExposed(page):
         page.show()
-    scroll = page.findChildren(OneColumn)[0]
+    scroll = page.findChildren(FittingScroll)[0]
     qtbot.waitUntil(lambda: scroll.widget().width() <= scroll.viewport().width(), timeout=2000)
     assert page.width() == 1366
+
+
+def test_the_row_that_is_read_shows_all_of_its_instruction(qtbot: QtBot, page: FinishPage) -> None:
+    table = page.findChildren(StepsTable)[0]
+    one_line = table.rowHeight(2)
+    table.setFocus()
+    table.setCurrentCell(2, 0)
+    assert table.rowHeight(2) > 2 * one_line
+    qtbot.keyClick(table, Qt.Key.Key_Down)
+    assert table.rowHeight(2) == one_line
+
+
+def test_a_mark_has_its_name(page: FinishPage) -> None:
+    picture = page.findChildren(RecordingPicture)[0]
+    assert any("cough" in picture.words_at(x) for x in range(picture.width()))
+
+
+def test_long_words_and_many_losses_do_not_make_it_scroll_on_a_small_screen(qtbot: QtBot, header: Header) -> None:
+    page = FinishPage()
+    qtbot.addWidget(page)
+    reviewed = replace(a_review(header, n_steps=8, n_gaps=9), words=("A sentence of trouble, and more. " * 8,))
+    page.begin(reviewed, ended(), reviewed.plan)
+    page.resize(1366, 668)
+    with qtbot.waitExposed(page):
+        page.show()
+    (scroll,) = page.findChildren(FittingScroll)
+    qtbot.waitUntil(lambda: scroll.widget().height() <= scroll.viewport().height(), timeout=2000)
+
+
+def test_beside_a_button_nobody_is_told_to_type_a_command(qtbot: QtBot) -> None:
+    page = FinishPage()
+    qtbot.addWidget(page)
+    error = (
+        "The recorder was ended by signal 9; what it recorded is in its journal: run trilead recover /tmp/a.b/study."
+    )
+    page.begin(None, ended(None, error=error, orphan="x.journal"), ())
+    (verdict,) = page.findChildren(Banner)
+    assert "trilead recover" not in verdict.text
+    assert verdict.button.key == "F7"

@@ -9,8 +9,11 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
+from acquire.app import theme
+from acquire.app.fields import OneColumn
 from acquire.app.preferences_page import PreferencesPage
 from acquire.viewer.preferences import Preferences
+from acquire.viewer.texts import choose_language
 
 LIKED = Preferences(
     language="de",
@@ -63,3 +66,23 @@ def test_a_number_between_named_ones_keeps_its_place(page: PreferencesPage) -> N
     page.show_preferences(replace(LIKED, marks=("cough",)))
     page.marks[2].setText("yawn")
     assert page.preferences().marks == ("cough", "mark 2", "yawn")
+
+
+@pytest.mark.parametrize("scale", [1.0, 1.5, 2.0])
+def test_every_field_can_be_read_at_every_size_of_the_text(qtbot: QtBot, scale: float) -> None:
+    theme.apply("light", scale)
+    page = PreferencesPage()
+    qtbot.addWidget(page)
+    page.resize(1366, 668)
+    with qtbot.waitExposed(page):
+        page.show()
+    (scroll,) = page.findChildren(OneColumn)
+    qtbot.waitUntil(lambda: scroll.widget().width() <= scroll.viewport().width(), timeout=2000)
+    assert all(field.width() > theme.px(200) for field in page.marks)
+
+
+def test_the_marks_that_come_with_the_app_are_translated_and_kept_in_english(page: PreferencesPage) -> None:
+    choose_language("de")
+    page.show_preferences(Preferences())
+    assert page.marks[2].text() == "Husten"
+    assert page.preferences().marks == Preferences().marks

@@ -17,12 +17,15 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QPushButton,
     QRadioButton,
+    QTableWidget,
 )
 from pytestqt.qtbot import QtBot
 
 from acquire.app import theme
-from acquire.app.fields import OneColumn
+from acquire.app.board_list import BoardList
+from acquire.app.fields import FieldNotes, OneColumn
 from acquire.app.prepare_page import PreparePage
+from acquire.app.protocol_box import ProtocolBox
 from acquire.app.subject_box import likely_session, since_words
 from acquire.app.widgets import Banner, KeyButton
 from acquire.recordings.recovery import OrphanedJournal
@@ -289,3 +292,78 @@ def test_nothing_is_ever_wider_than_the_window(
 def test_times_past_read_as_people_say_them() -> None:
     spans = (timedelta(0), timedelta(minutes=1), timedelta(hours=5), timedelta(days=1))
     assert [since_words(NOW - span, NOW) for span in spans] == ["just now", "1 minute ago", "5 hours ago", "1 day ago"]
+
+
+def test_what_is_no_pseudonym_is_not_foretold_to_be_added(qtbot: QtBot, page: PreparePage, tmp_path: Path) -> None:
+    page.show_view(a_view(tmp_path))
+    type_in(qtbot, page, "../../x")
+    shown = [label.text() for label in page.findChildren(QLabel) if label.isVisible()]
+    assert any("is no pseudonym" in words for words in shown)
+    assert not any("is added to the study" in words or "the first" in words for words in shown)
+    subject_field(page).clear()
+    type_in(qtbot, page, "S07")
+    shown = [label.text() for label in page.findChildren(QLabel) if label.isVisible()]
+    assert any("S07 is added to the study" in words for words in shown)
+    assert "01, the first" in shown
+
+
+def test_suggestions_do_not_stay_over_what_is_said_of_a_subject_typed_whole(
+    qtbot: QtBot, page: PreparePage, tmp_path: Path
+) -> None:
+    page.show_view(a_view(tmp_path, [somebody("S01"), somebody("S011")]))
+    popup = page.findChildren(QComboBox)[0].completer().popup()
+    qtbot.keyClicks(subject_field(page), "S0")
+    assert popup.isVisible()
+    qtbot.keyClicks(popup, "1")
+    assert subject_field(page).text() == "S01"
+    qtbot.waitUntil(lambda: not popup.isVisible(), timeout=1000)
+
+
+def test_another_address_is_typed_at_once_and_is_no_mistake_before(
+    qtbot: QtBot, page: PreparePage, tmp_path: Path
+) -> None:
+    page.show_view(a_view(tmp_path, [somebody("S01")]))
+    boards = page.findChildren(BoardList)[0]
+    last = boards.field.item(boards.field.count() - 1)
+    qtbot.mouseClick(boards.field.viewport(), Qt.MouseButton.LeftButton, pos=boards.field.visualItemRect(last).center())
+    assert boards.other.hasFocus()
+    assert not boards.findChildren(FieldNotes)[0].isVisible()
+    qtbot.keyClicks(boards.other, "nonsense:x")
+    assert "names no known kind" in boards.findChildren(FieldNotes)[0].words
+    boards.other.clear()
+    boards.field.setFocus()
+    qtbot.keyClicks(boards.field, "sim:")
+    assert boards.address == "sim:"
+
+
+def test_a_protocol_that_cannot_be_used_stays_at_the_top_of_its_card(
+    qtbot: QtBot, page: PreparePage, tmp_path: Path
+) -> None:
+    page.show_view(a_view(tmp_path))
+    box = page.findChildren(ProtocolBox)[0]
+    before = box.field.geometry().top()
+    box.field.setCurrentIndex(1)
+    qtbot.waitUntil(lambda: not box.findChildren(QTableWidget)[0].isVisible())
+    qtbot.wait(1)
+    assert box.field.geometry().top() == before
+
+
+def test_banners_have_keys(qtbot: QtBot, page: PreparePage, tmp_path: Path) -> None:
+    orphan = OrphanedJournal(path=tmp_path / "sub-S01_ses-01_run-01.journal", n_bytes=9)
+    under_way = tmp_path / "sub-S02_ses-01_run-01.journal"
+    page.show_view(replace(a_view(tmp_path), orphans=(orphan,), under_way=(under_way,)))
+    qtbot.waitUntil(lambda: all(banner.isVisible() for banner in page.findChildren(Banner)))
+    with qtbot.waitSignal(page.recover_wanted, timeout=1000) as told:
+        qtbot.keyClick(page, Qt.Key.Key_F7)
+    assert told.args == [orphan.path]
+    with qtbot.waitSignal(page.resume_wanted, timeout=1000) as told:
+        qtbot.keyClick(page, Qt.Key.Key_F8)
+    assert told.args == [under_way]
+
+
+def test_who_is_being_recorded_elsewhere_is_not_simply_ready(qtbot: QtBot, page: PreparePage, tmp_path: Path) -> None:
+    page.show_view(replace(a_view(tmp_path), under_way=(tmp_path / "sub-S02_ses-01_run-01.journal",)))
+    type_in(qtbot, page, "S02")
+    shown = [label.text() for label in page.findChildren(QLabel) if label.isVisible()]
+    assert any("is being recorded at this moment" in words for words in shown)
+    assert "Ready to look at the signal." not in shown

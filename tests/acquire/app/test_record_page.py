@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QShortcut
+from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QAbstractButton, QWidget
 from pytestqt.qtbot import QtBot
 from scripted_feed import ScriptedFeed, ecg
@@ -335,7 +335,7 @@ def test_an_ordinary_end_is_told_without_alarm(stage: Stage) -> None:
 
 
 def play_into_step_two(stage: Stage) -> None:
-    stage.page._cue_watch.know(SCRIPT)
+    stage.page._crier.know(SCRIPT)
     stage.feed.event("step", stage.feed.stop, step=2, activity="walk", text="Walk to the door.")
     stage.look()
 
@@ -366,7 +366,7 @@ def test_cues_are_off_by_one_key_and_on_again(stage: Stage) -> None:
 
 def test_who_wants_a_voice_hears_every_announced_step_spoken(qtbot: QtBot) -> None:
     stage = Stage(qtbot, Preferences(cues="voice"))
-    stage.page._cue_watch.know(SCRIPT)
+    stage.page._crier.know(SCRIPT)
     stage.feed.event("step", stage.feed.stop, step=3, activity="stand", text="Stand upright.")
     stage.look()
     assert stage.sounds.heard == ["Stand upright."]
@@ -518,3 +518,165 @@ def benchmark_ms() -> Callable[[Callable[[], None]], float]:
 )
 def test_the_countdown_counts_a_second_that_has_begun(seconds: float, words: str) -> None:
     assert countdown_words(seconds) == words
+
+
+def test_a_note_is_told_to_the_recorder_while_it_is_written_and_when_it_is_given_up(stage: Stage) -> None:
+    stage.press("n")
+    stage.press("she cou")
+    stage.look()
+    stage.look()
+    assert stage.link.drafts == [("draft", ""), ("draft", "she cou")]
+    stage.press(Qt.Key.Key_Escape)
+    assert stage.link.drafts[-1] == ("drop", "")
+
+
+def test_a_note_may_be_ended_after_the_protocol_and_the_page_says_how(stage: Stage) -> None:
+    stage.press("n")
+    stage.press("she cou")
+    stage.link.status = stage.status(state="finishing")
+    stage.look()
+    assert stage.page.step.state == ("Waiting for the note", "doubtful")
+    assert "Enter stores your note" in stage.page.step.following
+    stage.press("ghed")
+    stage.press(Qt.Key.Key_Return)
+    assert stage.link.sent == [("note", "she coughed")]
+
+
+def test_what_is_over_has_no_countdown(stage: Stage) -> None:
+    stage.link.status = stage.status(state="finishing", remaining_s=0.01)
+    stage.look()
+    assert (stage.page.step.countdown, stage.page.step.following) == ("", "")
+    assert stage.page.step.instruction == "The recording is over."
+
+
+@pytest.mark.parametrize("over", [False, True])
+def test_before_and_after_a_recording_keys_do_nothing_and_their_buttons_say_so(stage: Stage, over: bool) -> None:
+    stage.link.status = stage.status(state="finishing") if over else None
+    stage.look()
+    changed: list[Preferences] = []
+    stage.page.preferences_changed.connect(changed.append)
+    for key in ("b", "e", "c", "a", "u", "s", "e", " ", "f", "1", "r", "n", Qt.Key.Key_Escape):
+        stage.press(key)
+    assert (stage.link.sent, stage.link.drafts, changed, stage.page.bar.asked) == ([], [], [], "")
+    assert stage.page.bar.said
+    assert [deed for deed, button in stage.page.bar.buttons.items() if button.isEnabled()] == [
+        "subject_window", "full_screen",
+    ]  # fmt: skip
+
+
+def test_a_word_that_was_begun_too_early_is_not_obeyed_from_its_middle_on(stage: Stage) -> None:
+    stage.link.status = None
+    stage.look()
+    stage.press("becau")
+    stage.link.status = stage.status()
+    stage.look()
+    stage.press("se ")
+    assert stage.link.sent == []
+    stage.look(1.0)
+    stage.press("1")
+    assert stage.link.sent == [("mark", "movement")]
+
+
+def test_a_note_that_was_refused_and_one_that_is_still_in_the_field_are_not_lost(stage: Stage) -> None:
+    for words in ("stored", "too late"):
+        stage.press("n")
+        stage.press(words)
+        stage.press(Qt.Key.Key_Return)
+    stage.link.answer("note", "stored")
+    stage.link.answer("note", "too late", error="The command note came too late: the recording has ended.")
+    stage.look()
+    stage.press("n")
+    stage.press("half")
+    assert stage.page.notes.untaken() == ("too late", "half")
+
+
+def test_chords_of_the_window_count_while_a_note_is_written(stage: Stage) -> None:
+    heard: list[bool] = []
+    shortcut = QShortcut(QKeySequence("Ctrl+Q"), stage.page)
+    shortcut.activated.connect(lambda: heard.append(True))
+    stage.press("n")
+    target = stage.page.window().focusWidget()
+    assert target is not None
+    stage.qtbot.keyClick(target, Qt.Key.Key_Q, Qt.KeyboardModifier.ControlModifier)
+    assert (heard, stage.page.bar.note.text()) == ([True], "")
+
+
+def test_the_keys_count_in_the_subjects_window_too(stage: Stage) -> None:
+    stage.press(Qt.Key.Key_F9)
+    window = stage.page.subject_window
+    assert window is not None
+
+    def press(key: Qt.Key | str) -> None:
+        window.activateWindow()
+        stage.qtbot.waitUntil(window.isActiveWindow)
+        stage.qtbot.keyClick(window, key)
+
+    press(Qt.Key.Key_2)
+    press(Qt.Key.Key_Space)
+    assert stage.link.sent == [("mark", "talking"), ("pause", "")]
+    press(Qt.Key.Key_S)
+    press(Qt.Key.Key_Escape)
+    assert (stage.page.bar.asked, stage.page.subject_window) == ("", window)
+    press(Qt.Key.Key_N)
+    press("x")
+    assert stage.page.bar.note.text() == "x"
+    press(Qt.Key.Key_Return)
+    assert stage.link.sent[-1] == ("note", "x")
+    press(Qt.Key.Key_Escape)
+    assert stage.page.subject_window is None
+
+
+def heights(stage: Stage) -> list[tuple[int, int]]:
+    """Where everything below the step stands, and how high it is."""
+    page = stage.page
+    parts = (page.traces, page.leads, page.overview, page.bar.view, page.bar, page.facts)
+    return [(part.mapTo(page, part.rect().topLeft()).y(), part.height()) for part in parts]
+
+
+def test_nothing_below_the_step_moves_when_it_changes_or_something_is_asked_or_told(stage: Stage) -> None:
+    stage.look()
+    stage.qtbot.wait(10)
+    stood = heights(stage)
+    stage.press("n")
+    stage.look()
+    stage.press(Qt.Key.Key_Escape)
+    stage.press(Qt.Key.Key_Escape)
+    stage.qtbot.wait(10)
+    assert heights(stage) == stood
+    stage.press(Qt.Key.Key_Escape)
+    stage.link.status = stage.status(1, next_instruction=LONG)
+    stage.look()
+    stage.qtbot.wait(10)
+    assert heights(stage) == stood
+    stage.look(1.3)
+    stage.qtbot.wait(10)
+    assert stage.page.banner.isVisible()
+    assert heights(stage) == stood
+    stage.feed.lose(2500, 500)
+    stage.feed.advance(750)
+    stage.look()
+    stage.press("a")
+    stage.look()
+    stage.qtbot.wait(10)
+    assert not stage.page.banner.isVisible()
+    assert heights(stage) == stood
+
+
+def test_while_samples_are_missing_nothing_says_that_none_was_lost(stage: Stage) -> None:
+    stage.look()
+    stage.look(5.0)
+    assert "no samples for 5 s" in stage.page.facts.text
+    assert "nothing lost" not in stage.page.facts.text
+    stage.page.overview.refresh()
+    whole = (2500 + 5 * 250 + 45 * 250) / 250
+    x = (10 + 2) / whole * stage.page.overview.width()
+    assert stage.page.overview.words_at(x).endswith("no samples")
+
+
+def test_what_comes_next_is_cut_short_rather_than_tiny(stage: Stage) -> None:
+    stage.link.status = stage.status(next_instruction=LONG)
+    stage.page.begin(stage.feed, stage.link, (), FACTS)  # type: ignore[arg-type]
+    stage.look()
+    (following,) = [text for text in stage.page.step.findChildren(BigText) if text.text.startswith("Next:")]
+    assert following.points() >= 14
+    assert following.lines()[0].endswith("…")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QRect, QSize, Qt
 from PySide6.QtGui import QFontMetricsF, QGuiApplication
 from pytestqt.qtbot import QtBot
 
 from acquire.app import theme
 from acquire.app.big_text import BigText, fitting_points
-from acquire.app.subject_window import SubjectWindow, choose_screen
+from acquire.app.subject_window import SubjectWindow, choose_screen, place_beside
 from acquire.viewer.step_clock import StepNow
 
 NOW = StepNow(
@@ -123,3 +123,22 @@ def test_text_in_no_room_at_all_does_no_harm(qtbot: QtBot) -> None:
     for room in (QSize(0, 0), QSize(1, 1), QSize(5000, 1)):
         assert fitting_points("Walk to the door.", theme.font(10), room, least=9, most=96)[0] == 9
     assert fitting_points("", theme.font(10), QSize(100, 100), least=9, most=96)[1] in ([], [""])
+
+
+def test_on_the_operators_own_screen_it_leaves_the_instruction_and_the_commands_free() -> None:
+    screen = QRect(0, 0, 1366, 768)
+    place = place_beside(screen)
+    assert place.top() > 0.32 * screen.height()
+    assert place.bottom() < 0.8 * screen.height()
+    assert place.right() < screen.width() / 2
+
+
+def test_it_makes_way_for_what_is_asked(qtbot: QtBot) -> None:
+    here = QGuiApplication.primaryScreen()
+    window = SubjectWindow(here)
+    qtbot.addWidget(window)
+    window.appear()
+    question = QRect(here.availableGeometry().topLeft(), QSize(here.availableGeometry().width(), 90))
+    window.move(0, 0)
+    window.keep_off(question)
+    assert not window.frameGeometry().intersects(question)

@@ -60,9 +60,7 @@ def test_a_translation_has_the_places_for_values_that_the_original_has(code: str
 def test_what_is_spoken_is_what_was_translated(code: str) -> None:
     with (LOCALE_FOLDER / code / "LC_MESSAGES" / "trilead.mo").open("rb") as file:
         compiled = spoken(read_mo(file))
-    assert compiled == spoken(catalogue(code)), (
-        "run the last command of CONTRIBUTING.md, Translations"
-    )
+    assert compiled == spoken(catalogue(code)), "run the last command of CONTRIBUTING.md, Translations"
 
 
 def test_the_language_can_be_changed_and_an_unknown_one_is_english() -> None:

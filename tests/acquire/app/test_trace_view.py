@@ -36,7 +36,7 @@ def _is(pixels: np.ndarray, colour: str, within: int = 40) -> np.ndarray:
 def _sheet(**changes: object) -> Sheet:
     facts = {
         "width": 1000, "height": 500, "ratio": 1.0, "span_s": 10.0, "leads": ("I", "II", "III"), "mm_per_unit": 10.0,
-        "scale_words": "", "calibration": 1.0, "grid": True, "label_height": 18.0, "gutter": 76.0,
+        "scale_words": (), "calibration": 1.0, "grid": True, "label_height": 18.0, "gutter": 76.0,
     }  # fmt: skip
     return Sheet(**{**facts, **changes})
 
@@ -217,7 +217,7 @@ def test_a_unit_that_is_not_millivolt_gets_a_round_scale_that_fits(qtbot: QtBot)
     view.refresh()
     assert view._frame is not None
     words = view._frame.sheet.scale_words
-    assert "10 mm = 500 counts" in words
+    assert words == ("25 mm/s", "500 counts/cm")
     assert not any(line.above or line.below for line in view._frame.lines)
 
 
@@ -225,7 +225,7 @@ def test_the_scale_is_written_on_the_paper_as_it_is_drawn(qtbot: QtBot) -> None:
     view = _view(qtbot, ScriptedFeed(ecg(5000)))
     view.set_gain(20.0)
     assert view._frame is not None
-    assert view._frame.sheet.scale_words.startswith("25 mm/s · 20 mm/mV")
+    assert view._frame.sheet.scale_words == ("25 mm/s", "20 mm/mV")
     assert view._frame.sheet.mm_per_unit == 20.0
 
 
@@ -281,3 +281,71 @@ def test_closing_lets_go_of_the_feed(qtbot: QtBot) -> None:
     view.close()
     view.refresh()
     assert view._feed is None
+
+
+def _offset_ecg(n_samples: int) -> np.ndarray:
+    """Leads as they come: each tens of millivolts beside zero."""
+    return (ecg(n_samples) + np.array([19.0, -22.0, -41.0])).astype(np.float32)
+
+
+def test_an_unfiltered_lead_is_drawn_about_its_own_middle_and_says_so(qtbot: QtBot) -> None:
+    view = _view(qtbot, ScriptedFeed(_offset_ecg(5000)))
+    view.refresh()
+    assert view._frame is not None
+    assert any(line.above or line.below for line in view._frame.lines)
+    view.set_centred(True)
+    assert not any(line.above or line.below for line in view._frame.lines)
+    assert view._frame.sheet.unfiltered
+
+
+def test_a_centred_lead_stays_where_it_is_until_it_has_crept_far(qtbot: QtBot) -> None:
+    values = _offset_ecg(5000)
+    values[:, 0] += np.linspace(0, 0.2, 5000, dtype=np.float32)
+    feed = ScriptedFeed(values, stop=2500)
+    view = _view(qtbot, feed)
+    view.set_centred(True)
+    settled = view._centres.copy()
+    feed.advance(250)
+    view.refresh()
+    assert view._centres.tolist() == settled.tolist()
+    feed.values[:, 0] += 30.0
+    feed.advance(250)
+    view.refresh()
+    assert view._centres[0] == pytest.approx(settled[0] + 30.0, abs=0.3)
+
+
+def test_a_lead_of_which_nothing_is_there_is_centred_without_a_word(qtbot: QtBot) -> None:
+    values = _offset_ecg(5000)
+    values[:, 1] = np.nan
+    view = _view(qtbot, ScriptedFeed(values))
+    view.set_centred(True)
+    assert view._centres[1] == 0.0
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_squares_stay_clear_on_every_steps_colour(qtbot: QtBot, dark: bool) -> None:
+    tokens = theme.apply("dark" if dark else "light")
+    sheet, grounds = _sheet(), Grounds()
+
+    def contrast(colour: str) -> float:
+        image = grounds.on(sheet, colour).toImage()
+        line = [image.pixelColor(x, int(sheet.bottom) - 3).lightness() for x in range(int(sheet.left) + 2, 400)]
+        return float(max(line) - min(line))
+
+    plain = contrast("")
+    assert plain > 10
+    assert all(contrast(colour) > 0.8 * plain for colour in tokens.bands)
+
+
+def test_a_silence_is_no_pause(qtbot: QtBot) -> None:
+    feed = ScriptedFeed(ecg(2500))
+    feed.event("step", 0, activity="rest", text="Sit.")
+    feed.event("pause", 1000, activity="rest", text="no samples: the protocol waited")
+    feed.event("resume", 1500, activity="rest", text="no samples: the protocol waited")
+    feed.lose(1000, 500)
+    view = _view(qtbot, feed)
+    view.refresh()
+    assert view._frame is not None
+    assert [band.words for band in view._frame.bands] == ["Rest", "No samples", "Rest"]
+    (loss,) = view._frame.losses
+    assert (loss.words, loss.more) == ("lost 2.0 s", feed.gaps()[0].cause)

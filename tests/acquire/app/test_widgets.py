@@ -10,6 +10,7 @@ from pytestqt.qtbot import QtBot
 
 from acquire.app import theme
 from acquire.app.fields import Columns, FieldNotes, OneColumn, enter_goes_on
+from acquire.app.full_screen import toggle_full_screen
 from acquire.app.step_timeline import StepTimeline, duration_words
 from acquire.app.widgets import Banner, Card, KeyButton, Shape, StateBadge, draw_shape, label, state_word
 from acquire.viewer.activity_names import activity_title
@@ -197,3 +198,13 @@ def test_enter_goes_on_from_a_field_and_presses_a_button_that_has_the_keyboard(q
     field.setFocus()
     qtbot.keyClick(field, Qt.Key.Key_Enter)
     assert pressed == ["primary", "other", "refused"]
+
+
+def test_full_screen_gives_a_maximised_window_back_as_it_was(qtbot: QtBot) -> None:
+    window = QWidget()
+    qtbot.addWidget(window)
+    window.showMaximized()
+    toggle_full_screen(window)
+    assert window.isFullScreen()
+    toggle_full_screen(window)
+    assert (window.isFullScreen(), window.isMaximized()) == (False, True)

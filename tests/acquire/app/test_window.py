@@ -33,6 +33,7 @@ from PySide6.QtWidgets import (
 from pytestqt.qtbot import QtBot
 from waiting import wait_until
 
+from acquire.app.widgets import Banner
 from acquire.app.window import MainWindow
 from acquire.emulators import CytonDouble, PseudoTerminal, known_index
 from acquire.recorder.child import child_environment
@@ -100,6 +101,7 @@ def opened(
 def reach(qtbot: QtBot, window: MainWindow, stage: Stage) -> None:
     def reached() -> None:
         assert (window.conductor.stage, window.conductor.busy) == (stage, False), window.body.trouble.text
+        assert not window.guard.held
 
     qtbot.waitUntil(reached, timeout=LIMIT_MS)
 
@@ -121,7 +123,7 @@ def start_recording(qtbot: QtBot, window: MainWindow) -> None:
     qtbot.waitUntil(lambda: button(window.check, "Start").isEnabled(), timeout=LIMIT_MS)
     press(window, Qt.Key.Key_Return)
     reach(qtbot, window, Stage.RECORD)
-    qtbot.waitUntil(lambda: samples(window) > 0, timeout=LIMIT_MS)
+    qtbot.waitUntil(lambda: samples(window) > 0 and words_of_state(window) == "Recording", timeout=LIMIT_MS)
 
 
 def samples(window: MainWindow) -> int:
@@ -361,9 +363,15 @@ def test_a_study_that_is_removed_while_it_records_is_told_and_the_window_stays(
         start_recording(qtbot, window)
         shutil.rmtree(study.path)
         reach(qtbot, window, Stage.FINISH)
+        # Nothing is promised of a journal that is not there.
+        (verdict,) = window.finish.findChildren(Banner)
+        assert "if it was moved, put it back" in plain(verdict.text)
+        assert "safe" not in verdict.text
         press(window, Qt.Key.Key_Return)
         reach(qtbot, window, Stage.PREPARE)
-        qtbot.waitUntil(lambda: "not a study folder" in plain(window.body.trouble.text), timeout=LIMIT_MS)
+        qtbot.waitUntil(
+            lambda: "folder" in window.body.trouble.text and "is gone" in window.body.trouble.text, timeout=LIMIT_MS
+        )
         assert window.isVisible()
 
 
@@ -468,3 +476,82 @@ def test_closing_leaves_no_timer_and_no_thread(qtbot: QtBot, study: Study, scrip
         qtbot.waitUntil(lambda: not window.isVisible(), timeout=LIMIT_MS)
         assert [timer for timer in timers if timer.isActive()] == []
     wait_until(lambda: {thread for thread in threading.enumerate() if thread not in before} == set())
+
+
+@pytest.mark.timeout(180)
+def test_a_note_that_is_still_written_when_the_protocol_ends_is_stored_and_presses_nothing(
+    qtbot: QtBot, study: Study, script: str
+) -> None:
+    with opened(qtbot, study, protocol=script) as window:
+        start_recording(qtbot, window)
+        press(window, Qt.Key.Key_N)
+        press(window, "she cou")
+        qtbot.waitUntil(lambda: words_of_state(window) == "Waiting for the note", timeout=LIMIT_MS)
+        press(window, "ghed rs f")
+        press(window, Qt.Key.Key_Return)
+        qtbot.waitUntil(lambda: window.conductor.stage is Stage.FINISH and not window.conductor.busy, timeout=LIMIT_MS)
+        assert window.guard.held
+        for key in ("s", "r", " "):
+            press(window, key)
+        press(window, Qt.Key.Key_Return)
+        reach(qtbot, window, Stage.FINISH)
+        (path,) = study.recordings()
+        with open_recording(path) as recording:
+            notes = [(event.text, event.index) for event in recording.events if event.kind == "note"]
+            assert notes == [("she coughed rs f", recording.n_samples)]
+        assert not window.body.trouble.isVisible()
+        press(window, Qt.Key.Key_S)
+        reach(qtbot, window, Stage.PREPARE)
+
+
+def test_a_note_that_nobody_can_store_any_more_is_told_on_the_last_page(
+    qtbot: QtBot, study: Study, script: str
+) -> None:
+    with opened(qtbot, study, protocol=script) as window:
+        start_recording(qtbot, window)
+        press(window, Qt.Key.Key_N)
+        press(window, "half a sent")
+        os.kill(recorder_pid(study), signal.SIGKILL)
+        qtbot.waitUntil(lambda: window.conductor.stage is Stage.FINISH and not window.conductor.busy, timeout=LIMIT_MS)
+        assert "half a sent" in window.body.trouble.text
+        reach(qtbot, window, Stage.FINISH)
+        button(window.finish, "Recover").click()
+        qtbot.waitUntil(lambda: len(study.recordings()) == 1, timeout=LIMIT_MS)
+        reach(qtbot, window, Stage.FINISH)
+        assert "half a sent" in window.body.trouble.text
+
+
+def test_the_closing_question_is_answered_wherever_the_keyboard_is_and_a_note_goes_on_behind_it(
+    qtbot: QtBot, study: Study, script: str
+) -> None:
+    with opened(qtbot, study, protocol=script, board="sim:") as window:
+        start_recording(qtbot, window)
+        press(window, Qt.Key.Key_N)
+        press(window, "half a note")
+        qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_Q, Qt.KeyboardModifier.ControlModifier)
+        assert window.body.leaving.isVisible()
+        window.record.setFocus()
+        press(window, Qt.Key.Key_Escape)
+        assert not window.body.leaving.isVisible()
+        assert (window.record.bar.asked, window.record.bar.noting) == ("", True)
+        press(window, " more")
+        assert window.record.bar.note.text() == "half a note more"
+        qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_Q, Qt.KeyboardModifier.ControlModifier)
+        press(window, Qt.Key.Key_Return)
+        qtbot.waitUntil(lambda: not window.isVisible(), timeout=LIMIT_MS)
+    wait_until(lambda: len(study.recordings()) == 1)
+    with open_recording(study.recordings()[0]) as recording:
+        assert recording.n_samples == 3000
+        assert [event.text for event in recording.events if event.kind == "note"] == ["half a note more"]
+
+
+def test_enter_presses_the_buttons_beside_the_pages(qtbot: QtBot, study: Study, script: str) -> None:
+    with opened(qtbot, study, protocol=script) as window:
+        qtbot.waitUntil(lambda: not window.conductor.busy and bool(window.windowTitle()), timeout=LIMIT_MS)
+        window.show_trouble("Something is wrong.")
+        button(window.body.trouble, "Put away").setFocus()
+        press(window, Qt.Key.Key_Return)
+        assert not window.body.trouble.isVisible()
+        window.body.options.setFocus()
+        press(window, Qt.Key.Key_Return)
+        assert window.body.pages.currentWidget() is window.settings

@@ -11,6 +11,7 @@ from waiting import wait_until
 from acquire.recordings.recording import open_recording
 from acquire.recordings.recovery import Recovery
 from acquire.study import Study
+from acquire.viewer import board_return
 from acquire.viewer.conductor import Conductor
 from acquire.viewer.feed import JournalFeed
 from acquire.viewer.finishing import Review
@@ -19,6 +20,7 @@ from acquire.viewer.listening import Listening
 from acquire.viewer.preferences import Preferences, load_preferences
 from acquire.viewer.preparing import Preparation, StudyView
 from acquire.viewer.stages import Busy, Stage
+from acquire.viewer.texts import choose_language
 from protocols.script import PlannedStep
 
 SCRIPT = """
@@ -44,6 +46,7 @@ class Told:
         self.facts: Mapping[str, str] = {}
         self.reviews: list[Review | None] = []
         self.troubles: list[str] = []
+        self.trouble = ""
         self.recovered: list[Recovery] = []
         self.busy: list[Busy] = []
 
@@ -65,6 +68,7 @@ class Told:
         self.busy.append(busy)
 
     def show_trouble(self, sentence: str) -> None:
+        self.trouble = sentence
         if sentence:
             self.troubles.append(sentence)
 
@@ -119,7 +123,8 @@ def test_the_whole_way_and_on_to_the_next_subject(conductor: Conductor, told: To
     (path,) = study.recordings()
     (reviewed,) = told.reviews
     assert reviewed is not None
-    assert reviewed.verdict == "good"
+    assert reviewed.verdict == "doubtful"
+    assert "because: a trial." in reviewed.words[0]
     assert [step.activity for step in told.plan] == ["rest", "walk"]
     assert (told.facts["subject"], told.facts["session"], told.facts["run"]) == ("S01", "01", "1")
     with open_recording(path) as recording:
@@ -193,3 +198,47 @@ def test_what_nobody_foresaw_is_a_sentence_and_no_crash(
     until(conductor, lambda: told.troubles)
     assert "ValueError: of its own" in told.troubles[0]
     assert conductor.stage is Stage.PREPARE
+
+
+def test_a_board_that_comes_back_is_shown_again_by_itself(
+    conductor: Conductor, told: Told, script: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(board_return, "FIRST_S", 0.1)
+    until(conductor, lambda: told.views)
+    conductor.prepared(Preparation(subject="S03", session="01", board="sim:", protocol=script))
+    until(conductor, at(conductor, Stage.CHECK))
+    first = told.listening
+    assert first is not None
+    until(conductor, lambda: first.state().phase == "signal")
+    # The simulated board is whose heart is going to be recorded.
+    assert "person S03" in first.state().findings[0].words
+    first._process.kill()
+    until(conductor, lambda: told.listening is not first)
+    again = told.listening
+    assert again is not None
+    until(conductor, lambda: again.state().phase == "listening")
+    conductor.back()
+    until(conductor, at(conductor, Stage.PREPARE))
+
+
+def test_what_was_said_of_a_missing_folder_goes_when_it_is_back(conductor: Conductor, told: Told, study: Study) -> None:
+    until(conductor, lambda: told.views)
+    away = study.path.rename(study.path.with_name("away"))
+    conductor.refresh()
+    until(conductor, lambda: "is gone; put it back" in told.trouble)
+    away.rename(study.path)
+    conductor.refresh()
+    until(conductor, lambda: not told.trouble)
+
+
+def test_a_review_speaks_the_language_that_was_chosen_behind_it(conductor: Conductor, told: Told) -> None:
+    record_one(conductor, told)
+    try:
+        choose_language("de")
+        conductor.show_again()
+        until(conductor, lambda: not conductor.busy)
+        last = told.reviews[-1]
+        assert last is not None
+        assert "Das Protokoll wurde bis zum Ende aufgenommen." in last.words
+    finally:
+        choose_language("en")

@@ -64,5 +64,21 @@ def test_the_electrode_that_all_silent_leads_share_is_the_likely_one() -> None:
 
 
 def test_leads_that_nobody_has_judged_yet_say_nothing() -> None:
-    assert electrodes_of_leads([asdict(LeadState(lead="I"))]) == {}
+    states = electrodes_of_leads([asdict(LeadState(lead="I"))])
+    assert {name: state.state for name, state in states.items()} == {"LA": "skipped", "RA": "skipped"}
     assert electrodes_of_leads([]) == {}
+
+
+def test_no_electrode_is_green_that_a_doubtful_lead_asks_to_be_pressed_on() -> None:
+    hum = {"judgement": "doubtful", "words": "mains hum"}
+    states = electrodes_of_leads([{**lead("I"), **hum}, {**lead("II"), **hum}, lead("III", derived=True)])
+    assert {name: state.state for name, state in states.items()} == {"RA": "doubtful", "LA": "skipped", "LL": "skipped"}
+    states = electrodes_of_leads([{**lead("I"), **hum}, lead("II")])
+    assert (states["LA"].state, states["RA"].state, states["LL"].state) == ("doubtful", "good", "good")
+
+
+def test_too_little_signal_is_not_good_yet() -> None:
+    young = {**lead("I"), "settled": False}
+    assert {state.state for state in electrodes_of_leads([young, {**lead("II"), "settled": False}]).values()} == {
+        "skipped"
+    }

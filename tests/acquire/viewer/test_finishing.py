@@ -18,6 +18,7 @@ from acquire.recordings.recording_write import write_recording
 from acquire.study import Study
 from acquire.viewer.finishing import Review, review, script_of_steps
 from acquire.viewer.pyramid import MOST_BINS
+from acquire.viewer.verdict import ANYWAY, coverage_level
 from protocols.script import LoadedScript, load_script, parse_script
 
 MakeContent = Callable[..., RecordingContent]
@@ -181,6 +182,56 @@ def test_a_step_that_was_skipped_on_purpose_is_not_asked_for_again(tmp_path: Pat
     found = review(tmp_path / "r.h5")
     assert (found.verdict, found.steps_to_repeat, found.steps_skipped) == ("good", (), (0,))
     assert "One step was skipped." in found.words
+
+
+def test_a_recording_with_nothing_in_it_is_bad_though_it_was_skipped_on_purpose(
+    tmp_path: Path, make_content: MakeContent
+) -> None:
+    course = (*COURSE[:2], event("skip", 30, 1), event("end", 30))
+    one = SCRIPT.partition('[[steps]]\nactivity = "hop"')[0].replace("repeat = 2", "repeat = 1")
+    write_recording(tmp_path / "r.h5", content_of(make_content, hearts(30), course, text=one))
+    found = review(tmp_path / "r.h5")
+    assert found.verdict == "bad"
+    assert "hardly anything" in " ".join(found.words)
+
+
+def test_losses_that_the_protocol_waited_for_are_doubtful_and_not_bad(
+    tmp_path: Path, make_content: MakeContent
+) -> None:
+    counts = hearts(5250 + 1000)
+    course = tuple(replace(one, index=one.index + 1000) if one.index > 1000 else one for one in COURSE)
+    course = (*course[:2], event("pause", 800, 1), event("resume", 1800, 1, "rest"), *course[2:])
+    content = content_of(make_content, counts, course)
+    gap = replace(make_content().gaps[0], start=800, length=1000)
+    valid = np.array([[0, 800], [1800, len(counts)]], dtype=np.int64)
+    counts[800:1800] = 0
+    write_recording(tmp_path / "r.h5", replace(content, valid=valid, gaps=(gap,)))
+    found = review(tmp_path / "r.h5")
+    assert [step.coverage for step in found.report.steps] == [1.0, 1.0, 1.0]
+    assert (found.verdict, found.steps_to_repeat) == ("doubtful", ())
+
+
+def test_every_step_whose_sign_is_not_green_is_ticked(tmp_path: Path, make_content: MakeContent) -> None:
+    counts = hearts(5250)
+    content = content_of(make_content, counts, COURSE)
+    gap = replace(make_content().gaps[0], start=4000, length=120)  # 8 % of the last step
+    counts[4000:4120] = 0
+    valid = np.array([[0, 4000], [4120, 5250]], dtype=np.int64)
+    write_recording(tmp_path / "r.h5", replace(content, valid=valid, gaps=(gap,)))
+    found = review(tmp_path / "r.h5")
+    assert [coverage_level(step.coverage) for step in found.report.steps] == ["good", "good", "doubtful"]
+    assert found.steps_to_repeat == (4,)
+    assert "step 2 (Hop)" in " ".join(found.words)
+
+
+def test_what_was_recorded_although_something_was_bad_says_so_and_why(
+    tmp_path: Path, make_content: MakeContent
+) -> None:
+    remark = replace(event("note", 0), text=f"{ANYWAY} the skin is dry")
+    write_recording(tmp_path / "r.h5", content_of(make_content, hearts(5250), (COURSE[0], remark, *COURSE[1:])))
+    found = review(tmp_path / "r.h5")
+    assert found.verdict == "doubtful"
+    assert "because: the skin is dry." in " ".join(found.words)
 
 
 @pytest.mark.parametrize("dtype", ["int16", "float32", "float64"])

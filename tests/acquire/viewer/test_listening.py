@@ -160,8 +160,24 @@ def test_a_board_that_is_unplugged_while_it_is_listened_to_is_told(start: Start)
         listening = start(f"cyton:{terminal.port}")
         reached(listening, "listening")
     wait_until(lambda: listening.state().phase == "failed")
-    assert "cyton:" in listening.state().words
-    assert listening.state().findings
+    state = listening.state()
+    assert "cyton:" in state.words
+    assert "Errno" not in state.words
+    told = {finding.name: finding.state for finding in state.findings}
+    assert (told["board"], told["lead I"], told["losses"], told["disk"]) == ("bad", "skipped", "skipped", "good")
+    assert list(told.values()).count("bad") == 1
+    assert {lead["judgement"] for lead in state.leads} == {"skipped"}
+    assert state.stood_at is not None
+
+
+@needs_pty
+def test_a_board_that_is_unplugged_while_its_contact_is_measured_is_one_red_line(start: Start) -> None:
+    with PseudoTerminal(CytonDouble()) as terminal:
+        listening = start(f"cyton:{terminal.port}")
+        reached(listening, "contact")
+    wait_until(lambda: listening.state().phase == "failed")
+    bad = [finding.name for finding in listening.state().findings if finding.state == "bad"]
+    assert bad == ["board"]
 
 
 def test_a_listener_that_is_killed_is_told(start: Start) -> None:
@@ -170,6 +186,8 @@ def test_a_listener_that_is_killed_is_told(start: Start) -> None:
     listening._process.kill()
     wait_until(lambda: listening.state().phase == "failed")
     assert "listener" in listening.state().words
+    assert [finding.name for finding in listening.state().findings if finding.state == "bad"] == ["listener"]
+    assert "good" not in {lead["judgement"] for lead in listening.state().leads}
 
 
 def test_closing_twice_and_before_anything_was_said_does_no_harm(start: Start) -> None:

@@ -350,3 +350,24 @@ def test_a_config_with_remarks_that_are_no_texts_is_refused(study: Study, remark
     assert RecorderConfig.from_json(whole) == config
     with pytest.raises(RecorderError, match="config cannot be used"):
         RecorderConfig.from_json(json.dumps({**asdict(config), "remarks": remarks}))
+
+
+def test_what_is_no_address_is_never_listed_as_a_board(study: Study) -> None:
+    for typed in ("nonsense", "foo:/dev/ttyUSB0", "sim:?spede=1"):
+        view = look_at_study(study.path, Preferences(), board=typed)
+        assert typed not in [choice.address for choice in view.boards]
+        assert fields(view, replace(FINE, board=typed))["board"] == [True]
+    view = look_at_study(study.path, Preferences(), board="cyton:/dev/ttyUSB7")
+    assert "cyton:/dev/ttyUSB7" in [choice.address for choice in view.boards]
+
+
+def test_what_is_typed_stands_in_a_sentence_as_it_was_typed(study: Study) -> None:
+    view = look(study)
+    assert "'😀ü'" in words(view, replace(FINE, subject="😀ü"), "subject")
+    assert "'\\x07'" in words(view, replace(FINE, subject="\x07"), "subject")
+
+
+def test_who_is_recorded_at_this_moment_is_to_be_thought_about(study: Study) -> None:
+    view = replace(look(study), under_way=(study.journal_path("S09", "01", 1),))
+    assert fields(view, FINE)["subject"] == [False]
+    assert "subject" not in fields(view, replace(FINE, subject="S10"))
