@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.simulated import simulate
-from curate.signal import Signal
+from curate.signals.signal import Signal
 
 __all__ = ["SNRS_DB", "BeatCase", "empty_cases", "mit_bih", "simulated_cases"]
 

@@ -26,7 +26,7 @@ from rich.table import Table
 
 from acquire.study import Study
 from benchmarks.simulated_study import make_study
-from curate.corpus import build_corpus
+from curate.corpus.build import build_corpus
 
 __all__ = ["Build", "build_apart"]
 
@@ -109,7 +109,7 @@ def _child(asked: str) -> None:
     size_mb = path.stat().st_size / _MB
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    from curate.corpus_read import open_corpus
+    from curate.corpus.read import open_corpus
 
     with open_corpus(path) as corpus:
         n_windows = corpus.n_windows

@@ -1,7 +1,7 @@
 """Curation against NeuroKit: an hour of three leads to a corpus, and one of them through ``ecg_process``.
 
-Two simulated people of half an hour each go through ``curate.corpus.build_corpus`` in one process: reading, cleaning,
-R peaks, quality per two seconds, labels, windows, splits, the check for leaks, the file and its card. NeuroKit is
+Two simulated people of half an hour each go through ``build_corpus`` in one process: reading, cleaning, R peaks,
+quality per two seconds, labels, windows, splits, the check for leaks, the file and its card. NeuroKit is
 given lead II of the same hour, already in memory, and writes nothing. Both run in this process, one after the other.
 The line *bare filters* is what SciPy needs to run the cleaning filters over the three leads in memory, and nothing
 else: no curation of zero-phase filtered leads can be faster.
@@ -36,16 +36,16 @@ from acquire.recordings.recording import Header, RecordedEvent, RecordingContent
 from acquire.recordings.recording_write import write_recording
 from acquire.study import Study
 from benchmarks.simulated import simulate
-from curate.clean import SETTLE_S
-from curate.content_prints import content_prints
-from curate.corpus import build_corpus
-from curate.corpus_recording import CutSettings, cut_recording, survey_recording
-from curate.filters import BAND_HZ, sections
-from curate.layers import merge_labels, protocol_labels
-from curate.peaks import find_r_peaks
-from curate.quality import assess
-from curate.resample import prepare
-from curate.signal import Signal
+from curate.beats.peaks import find_r_peaks
+from curate.corpus.build import build_corpus
+from curate.corpus.recording import CutSettings, cut_recording, survey_recording
+from curate.labels.layers import merge_labels, protocol_labels
+from curate.quality.assess import assess
+from curate.signals.clean import SETTLE_S
+from curate.signals.filters import BAND_HZ, sections
+from curate.signals.resample import prepare
+from curate.signals.signal import Signal
+from curate.splits.content_prints import content_prints
 from protocols.console import console
 from protocols.version import VERSION
 

@@ -15,10 +15,10 @@ from dataclasses import replace
 from rich.table import Table
 
 from benchmarks.simulated import simulate
-from curate.clean import clean
-from curate.lead_swap import Swap, suspect_lead_swap
-from curate.peaks import find_r_peaks
-from curate.signal import Signal
+from curate.beats.peaks import find_r_peaks
+from curate.quality.lead_swap import Swap, suspect_lead_swap
+from curate.signals.clean import clean
+from curate.signals.signal import Signal
 from protocols.console import console
 
 SWAPS = ("none", "RA/LA", "LA/LL")

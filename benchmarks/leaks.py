@@ -29,13 +29,13 @@ from scipy import signal as dsp
 from acquire.boards.heart import Heart
 from acquire.recordings.recording import open_recording
 from acquire.study import Study
-from curate.beat_matches import shared_beats
-from curate.clean import clean
-from curate.content_prints import content_prints
+from curate.beats.peaks import find_r_peaks
 from curate.importers import import_paths
-from curate.peaks import find_r_peaks
-from curate.shared_contents import check_shared_contents
-from curate.signal import Signal
+from curate.signals.clean import clean
+from curate.signals.signal import Signal
+from curate.splits.beat_matches import shared_beats
+from curate.splits.content_prints import content_prints
+from curate.splits.shared_contents import check_shared_contents
 from protocols.console import console
 
 FOLDER = Path(__file__).resolve().parents[2] / "shared" / "data" / "wearable-ecg"

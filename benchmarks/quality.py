@@ -2,7 +2,7 @@
 
 The recordings (see ``../shared/data/README.md``) carry an artefact degree from 1 (little or none) to 4 per two seconds.
 Degree 1 is taken for *good*, 2 and 3 for *doubtful*, 4 for *unusable*. Subjects 01, 03, 05, 07 and 09 are for
-calibration: the limits in ``curate.calibration`` and those of every single index below were found on them. Subjects
+calibration: the limits that quality is graded by and those of every single index below were found on them. Subjects
 02, 04, 06, 08 and 10 are for testing, and nothing was chosen by looking at them.
 
 A row of labels is compared with the window in which its middle lies. Agreement is Cohen's kappa with linear weights,
@@ -29,14 +29,14 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
-from curate.calibration import CALIBRATED
-from curate.clean import clean
+from curate.beats.peaks import find_r_peaks
 from curate.errors import ImportRefused
 from curate.importers.options import ImportOptions
 from curate.importers.wearable import WearableImporter
-from curate.peaks import find_r_peaks
-from curate.quality import Grade, assess
-from curate.signal import Signal
+from curate.quality.assess import Grade, assess
+from curate.quality.calibration import CALIBRATED
+from curate.signals.clean import clean
+from curate.signals.signal import Signal
 from protocols.console import console
 
 FOLDER = Path(__file__).resolve().parents[2] / "shared" / "data" / "wearable-ecg"

@@ -30,9 +30,9 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from benchmarks.beat_cases import BeatCase, empty_cases, mit_bih, simulated_cases
-from curate.beats_score import BeatScore, compare_beats
-from curate.clean import clean
-from curate.peaks import find_r_peaks
+from curate.beats.peaks import find_r_peaks
+from curate.beats.score import BeatScore, compare_beats
+from curate.signals.clean import clean
 from protocols.console import console
 
 WFDB_FOLDER = Path(__file__).resolve().parents[2] / "shared" / "data" / "wfdb"

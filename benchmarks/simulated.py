@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acquire.boards.sim import SimBoard
-from curate.signal import Signal
+from curate.signals.signal import Signal
 
 __all__ = ["simulate"]
 

@@ -13,7 +13,7 @@ import typer
 from protocols.console import console, counted, fail, user_errors
 
 if TYPE_CHECKING:
-    from curate.beats_files import BeatsReport
+    from curate.beats.files import BeatsReport
 
 __all__ = ["app"]
 
@@ -52,7 +52,7 @@ def beats_command(
     are only read. Where noise hides the heart, that is said and no beats are made up.
     """
     from acquire.study import Study
-    from curate.beats_files import write_beats
+    from curate.beats.files import write_beats
 
     if lead is not None and not waves:
         fail("--lead chooses the lead for --waves; give both, or leave it out.")
@@ -74,7 +74,7 @@ def _show(report: BeatsReport) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from curate.quality import Grade
+    from curate.quality.assess import Grade
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("recording")

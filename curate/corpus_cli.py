@@ -12,7 +12,7 @@ from curate.console import StudyArgument, curation_progress, listed
 from protocols.console import console, counted, user_errors
 
 if TYPE_CHECKING:
-    from curate.corpus_read import Corpus
+    from curate.corpus.read import Corpus
 
 __all__ = ["app"]
 
@@ -124,7 +124,7 @@ def corpus_command(
     goes on where it was.
     """
     from acquire.study import Study
-    from curate.corpus import build_corpus, card_path
+    from curate.corpus.build import build_corpus, card_path
 
     opened = Study.open(study)
     n_reused = 0
@@ -171,7 +171,7 @@ def corpus_command(
 
 
 def _show_corpus(path: Path) -> None:
-    from curate.corpus_read import open_corpus
+    from curate.corpus.read import open_corpus
 
     with open_corpus(path) as corpus:
         _show_counts(corpus)

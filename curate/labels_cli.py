@@ -12,7 +12,7 @@ from curate.console import StudyArgument, listed, patient_progress
 from protocols.console import console, counted, fail, user_errors
 
 if TYPE_CHECKING:
-    from curate.adjudication import Adjudication
+    from curate.labels.adjudication import Adjudication
 
 __all__ = ["app"]
 
@@ -68,9 +68,9 @@ def agree_command(
     docs/labels.md tells what each figure means.
     """
     from acquire.study import Study
-    from curate.agreement_tables import as_json as to_json
-    from curate.agreement_tables import kind_tables, undefined_notes, write_csv
-    from curate.study_agreement import choose_recordings, study_agreement
+    from curate.labels.study_agreement import choose_recordings, study_agreement
+    from curate.labels.tables import as_json as to_json
+    from curate.labels.tables import kind_tables, undefined_notes, write_csv
 
     opened = Study.open(study)
     _refuse_taken(csv)
@@ -139,9 +139,9 @@ def adjudicate_command(
     Everything is checked before anything is written; run it again at any time.
     """
     from acquire.study import Study
-    from curate.adjudication import plan_study, write_adjudication
-    from curate.disputes_file import read_decisions, write_disputes
-    from curate.study_agreement import choose_recordings
+    from curate.labels.adjudication import plan_study, write_adjudication
+    from curate.labels.disputes import read_decisions, write_disputes
+    from curate.labels.study_agreement import choose_recordings
 
     opened = Study.open(study)
     _refuse_taken(disputes)

@@ -80,9 +80,9 @@ def train(
         "threads": threads,
     }
     from acquire.study import Study
-    from curate.corpus import corpus_path
-    from curate.corpus_read import open_corpus
-    from curate.splits import family_of
+    from curate.corpus.build import corpus_path
+    from curate.corpus.read import open_corpus
+    from curate.splits.make import family_of
     from model.run import check_name, free_name, open_run
     from model.show import TrainingBars, figures_table, progress_bars
     from model.train import train_run
@@ -160,8 +160,8 @@ def evaluate(
 ) -> None:
     """Test a trained model on the test windows of a corpus, and write figures, predictions and a report."""
     from acquire.study import Study
-    from curate.corpus import corpus_path
-    from curate.corpus_read import open_corpus
+    from curate.corpus.build import corpus_path
+    from curate.corpus.read import open_corpus
     from model.evaluate_run import evaluate_run
     from model.run import check_name, open_run
     from model.show import figures_table

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from curate.corpus_read import Corpus
-from curate.splits import TASKS, scored_tasks
+from curate.corpus.read import Corpus
+from curate.splits.make import TASKS, scored_tasks
 from model.errors import Refusal, TrainingRefused
 
 __all__ = ["Classes", "Fold", "Side", "batches_per_epoch", "load_fold", "load_side", "shuffled_batches"]

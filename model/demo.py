@@ -17,8 +17,8 @@ from rich.text import Text
 
 from acquire.recorder.launch import record_headless
 from acquire.study import Study
-from curate.corpus import build_corpus, card_path
-from curate.corpus_read import open_corpus
+from curate.corpus.build import build_corpus, card_path
+from curate.corpus.read import open_corpus
 from model.config import TrainConfig
 from model.errors import ModelFolderError
 from model.train import EpochDone, RunResult, train_run

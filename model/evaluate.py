@@ -11,8 +11,8 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from curate.corpus_read import Corpus
-from curate.splits import scored_tasks
+from curate.corpus.read import Corpus
+from curate.splits.make import scored_tasks
 from model.checkpoint import Checkpoint, CheckpointConfig
 from model.data import Classes, Side, load_side
 from model.errors import EvaluationRefused, Mismatch, Refusal, TrainingRefused

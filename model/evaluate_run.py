@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from curate.corpus_read import Corpus, family_folds
-from curate.leakage import check_splits
-from curate.splits import family_of
+from curate.corpus.read import Corpus, family_folds
+from curate.splits.leakage import check_splits
+from curate.splits.make import family_of
 from model.checkpoint import Checkpoint, load_checkpoint
 from model.errors import ModelFolderError
 from model.evaluate import evaluate_checkpoint

@@ -12,7 +12,7 @@ import jinja2
 import numpy as np
 import pandas as pd
 
-from curate.corpus_read import Corpus
+from curate.corpus.read import Corpus
 from model.metrics import COLUMNS, FoldFigures, fold_figures
 from model.pictures import Line, confusion_matrix, line_chart, trace
 from model.run import FoldResult, RunConfig

@@ -14,8 +14,8 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from curate.corpus_read import Corpus, family_folds
-from curate.leakage import check_splits
+from curate.corpus.read import Corpus, family_folds
+from curate.splits.leakage import check_splits
 from model.checkpoint import CheckpointConfig, save_checkpoint
 from model.config import TrainConfig
 from model.data import Fold, load_fold

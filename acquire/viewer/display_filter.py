@@ -1,7 +1,7 @@
 """The filter through which a signal is looked at while it is recorded; what is stored is never touched by it.
 
 It only ever looks back, so a wave appears about ten milliseconds late and its ST segment is bent a little, as on any
-monitor: it is for watching, and ``curate.clean`` is for measuring.
+monitor: it is for watching, and ``curate.signals.clean`` is for measuring.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from curate.exporters.folder import new_gzip, write_json, write_text
 from curate.exporters.signals import blocks, values_of
 from curate.exporters.source import RecordingExporter, Source, Tick, facts
 from curate.exporters.statements import EVENT, GAP
-from curate.label import LABEL_KINDS
+from curate.labels.label import LABEL_KINDS
 from protocols.version import VERSION
 
 if TYPE_CHECKING:

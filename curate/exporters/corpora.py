@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from curate.corpus_read import Corpus, open_corpus
-from curate.corpus_settings import corpus_path
+from curate.corpus.read import Corpus, open_corpus
+from curate.corpus.settings import corpus_path
 from curate.errors import ExportError
 from curate.exporters.folder import new_folder
 from protocols.version import VERSION

@@ -11,7 +11,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from curate.corpus_read import Corpus
+from curate.corpus.read import Corpus
 from curate.exporters.corpora import table_columns
 from curate.exporters.folder import write_json
 from curate.exporters.parquet import lead_ok_column, signal_column, split_column, write_parquet

@@ -11,7 +11,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from curate.corpus_read import Corpus
+from curate.corpus.read import Corpus
 from curate.exporters.corpora import about, table_columns, window_blocks
 from curate.exporters.folder import new_file
 from curate.exporters.source import Tick

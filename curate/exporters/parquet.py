@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from curate.corpus_read import Corpus
+from curate.corpus.read import Corpus
 from curate.errors import ExportError
 from curate.exporters.corpora import about, table_columns, window_blocks
 from curate.exporters.folder import new_file

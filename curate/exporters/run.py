@@ -19,7 +19,7 @@ from curate.exporters.folder import move_into, new_folder
 from curate.exporters.signals import choose_signals
 from curate.exporters.source import RecordingExporter, Source
 from curate.exporters.statements import collect_statements
-from curate.layers import PROTOCOL
+from curate.labels.layers import PROTOCOL
 
 if TYPE_CHECKING:
     from protocols.errors import TrileadError

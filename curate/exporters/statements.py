@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from curate.layers import PROTOCOL, open_layers, protocol_labels
+from curate.labels.layers import PROTOCOL, open_layers, protocol_labels
 
 if TYPE_CHECKING:
     from acquire.recordings.recording import Recording

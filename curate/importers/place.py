@@ -20,8 +20,8 @@ from curate.importers.options import ImportOptions
 from curate.importers.recorded import IMPORTED, NO_TIME, Identity, Mark, Reading, check_extent
 from curate.importers.registry import Importer
 from curate.importers.report import Imported
-from curate.label import check_label, new_label
-from curate.labels import Layer
+from curate.labels.label import check_label, new_label
+from curate.labels.layer import Layer
 from protocols.version import VERSION
 
 __all__ = ["take"]

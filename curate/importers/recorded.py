@@ -67,7 +67,7 @@ class Identity:
 
 @dataclass(frozen=True, kw_only=True)
 class Mark:
-    """A label to be: samples ``[start, stop)``, a kind and a value of ``curate.label``."""
+    """A label to be: samples ``[start, stop)``, a kind and a value of ``curate.labels.label``."""
 
     start: int
     stop: int

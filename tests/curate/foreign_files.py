@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from acquire.recordings.recording import open_recording
 from acquire.study import Study
 from curate.importers import Identity, ImportOptions, ImportReport, import_paths
-from curate.labels import Label, Layer
+from curate.labels.layer import Label, Layer
 
 
 def said(**more: Any) -> ImportOptions:

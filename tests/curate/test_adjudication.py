@@ -9,12 +9,12 @@ from small_study import made_up_content, write_content
 
 from acquire.recordings.recording import open_recording
 from acquire.study import Study
-from curate.adjudication import Adjudication, adjudicate
-from curate.consensus import Consensus, find_consensus, shortened
-from curate.decisions import Decision, without
 from curate.errors import CurateError, LayerError
-from curate.labels import Label, Layer, new_label
-from curate.layers import MergedLabels, merge_labels, open_layers
+from curate.labels.adjudication import Adjudication, adjudicate
+from curate.labels.consensus import Consensus, find_consensus, shortened
+from curate.labels.decisions import Decision, without
+from curate.labels.layer import Label, Layer, new_label
+from curate.labels.layers import MergedLabels, merge_labels, open_layers
 
 N = 40
 TIME = "2024-05-01T10:00:00+00:00"
@@ -466,7 +466,7 @@ def test_why_a_range_is_unusable_is_kept_when_a_person_decides_that_it_is(study:
 def test_a_layer_that_was_edited_meanwhile_is_not_mixed_with(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     two_layers(study)
     adjudicate(study)
-    from curate import adjudication
+    from curate.labels import adjudication
 
     write = adjudication.write_adjudication
 

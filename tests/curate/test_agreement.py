@@ -10,14 +10,14 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 from sklearn.metrics import cohen_kappa_score
 
-from curate.agreement import cohen_kappa, count_pairs, krippendorff_alpha
-from curate.beat_alignment import align_beats
-from curate.beats_score import pair_beats
-from curate.boundaries import Segments, boundary_offsets, match_segments, segments_of
-from curate.label_runs import CONTRADICTION, SILENT, Axis, read_runs
-from curate.labels import Label, new_label
-from curate.layer_agreement import compare_layers
-from curate.pair_agreement import KindAgreement, PairAgreement
+from curate.beats.score import pair_beats
+from curate.labels.agreement import cohen_kappa, count_pairs, krippendorff_alpha
+from curate.labels.beat_alignment import align_beats
+from curate.labels.boundaries import Segments, boundary_offsets, match_segments, segments_of
+from curate.labels.layer import Label, new_label
+from curate.labels.layer_agreement import compare_layers
+from curate.labels.pair_agreement import KindAgreement, PairAgreement
+from curate.labels.runs import CONTRADICTION, SILENT, Axis, read_runs
 
 N = 60
 TIME = "2024-05-01T10:00:00+00:00"

@@ -2,12 +2,12 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curate.beat_windows import BEAT_REASONS, beat_spans
-from curate.labels import new_label
-from curate.layers import merge_labels
-from curate.quality import Grade
-from curate.resample import grid_for
-from curate.windows import WindowGrid, choose_windows, take
+from curate.corpus.beat_windows import BEAT_REASONS, beat_spans
+from curate.corpus.windows import WindowGrid, choose_windows, take
+from curate.labels.layer import new_label
+from curate.labels.layers import merge_labels
+from curate.quality.assess import Grade
+from curate.signals.resample import grid_for
 
 NOTHING = np.zeros((0, 2), dtype=np.int64)
 

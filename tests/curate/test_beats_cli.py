@@ -13,14 +13,14 @@ from typer.testing import CliRunner
 
 from acquire.recordings.recording import open_recording
 from acquire.study import Study
-from curate import beats_files
+from curate.beats import files as beats_files
+from curate.beats.files import ENDINGS
+from curate.beats.peaks import find_r_peaks
+from curate.beats.waves import WAVE_BOUNDS
 from curate.beats_cli import app as room
-from curate.beats_files import ENDINGS
-from curate.clean import clean
-from curate.peaks import find_r_peaks
-from curate.quality import Grade, assess
-from curate.signal import Signal
-from curate.waves import WAVE_BOUNDS
+from curate.quality.assess import Grade, assess
+from curate.signals.clean import clean
+from curate.signals.signal import Signal
 
 app = typer.Typer()
 app.add_typer(room)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
-from curate.beats_score import compare_beats, pair_beats
+from curate.beats.score import compare_beats, pair_beats
 from curate.errors import SignalError
 
 BEATS = st.lists(st.integers(min_value=0, max_value=1200), max_size=25).map(lambda beats: np.array(sorted(beats), int))

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from small_study import made_up_content, made_up_study, write_content
 
-from curate.card import write_card
-from curate.corpus import build_corpus, card_path
-from curate.pictures import ecg_picture, heart_rate_picture
+from curate.corpus.build import build_corpus, card_path
+from curate.corpus.card import write_card
+from curate.corpus.pictures import ecg_picture, heart_rate_picture
 
 
 @pytest.fixture(scope="module")

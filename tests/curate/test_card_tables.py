@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curate.card_tables import covered_hours, cross_tables, made_how
+from curate.corpus.card_tables import covered_hours, cross_tables, made_how
 
 RATES = {"a": 250.0, "b": 500.0}
 

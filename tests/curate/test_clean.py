@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from made_ecg import made_ecg
 
-from curate.clean import SETTLE_S, clean
 from curate.errors import CleaningError, RateTooLow
-from curate.signal import Signal
+from curate.signals.clean import SETTLE_S, clean
+from curate.signals.signal import Signal
 
 RATE_HZ = 250.0
 

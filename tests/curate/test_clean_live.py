@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_ecg import made_ecg
 
-from curate.clean import clean
-from curate.clean_live import LIVE_SETTLE_S, LiveCleaner, clean_causal
 from curate.errors import CleaningError, RateTooLow, SignalError
-from curate.signal import Signal
+from curate.signals.clean import clean
+from curate.signals.clean_live import LIVE_SETTLE_S, LiveCleaner, clean_causal
+from curate.signals.signal import Signal
 
 RATE_HZ = 250.0
 

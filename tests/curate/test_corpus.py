@@ -10,14 +10,14 @@ from small_study import made_up_content, made_up_study, uuid_of, write_content
 
 from acquire.recordings.recording import open_recording
 from acquire.study import Study
-from curate.corpus import build_corpus, card_path
-from curate.corpus_read import Corpus, family_folds, open_corpus, split_families
+from curate.beats.peaks import Beats
+from curate.beats.rhythm import heart_rate
+from curate.corpus.build import build_corpus, card_path
+from curate.corpus.read import Corpus, family_folds, open_corpus, split_families
 from curate.errors import CorpusError, LayerError, LeakError, SplitError
-from curate.labels import Layer
-from curate.leakage import check_splits
-from curate.peaks import Beats
-from curate.resample import prepare
-from curate.rhythm import heart_rate
+from curate.labels.layer import Layer
+from curate.signals.resample import prepare
+from curate.splits.leakage import check_splits
 
 
 @pytest.fixture(scope="module")

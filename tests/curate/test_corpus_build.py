@@ -16,14 +16,14 @@ from small_study import made_up_content, made_up_study, uuid_of, write_content
 
 from acquire.errors import RecordingError
 from acquire.study import Study
-from curate.corpus import build_corpus, card_path
-from curate.corpus_lock import hold_corpus, parts_folder
-from curate.corpus_parts import processing_digest
-from curate.corpus_piece import BY_LEAD, Piece, Texts
-from curate.corpus_read import open_corpus
-from curate.corpus_write import BLOCK_BYTES, CorpusWriter
+from curate.corpus.build import build_corpus, card_path
+from curate.corpus.lock import hold_corpus, parts_folder
+from curate.corpus.parts import processing_digest
+from curate.corpus.piece import BY_LEAD, Piece, Texts
+from curate.corpus.read import open_corpus
+from curate.corpus.write import BLOCK_BYTES, CorpusWriter
 from curate.errors import CorpusError, LeakError, RateTooLow
-from curate.labels import Layer
+from curate.labels.layer import Layer
 from protocols.errors import TrileadError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -92,7 +92,7 @@ def test_any_number_of_workers_gives_the_same_bytes(
     built: Study, study: Study, workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # So few recordings would be looked over by one process.
-    monkeypatch.setattr("curate.corpus_gather._SURVEYS_WORTH_A_PROCESS", 1)
+    monkeypatch.setattr("curate.corpus.gather._SURVEYS_WORTH_A_PROCESS", 1)
     assert bytes_of(build_corpus(study, workers=workers)) == expected(built)
 
 
@@ -177,7 +177,7 @@ def test_parts_of_other_settings_and_unfinished_files_are_swept(built: Study, st
 SMALL_DISK = """
 import resource, sys
 from acquire.study import Study
-from curate.corpus import build_corpus
+from curate.corpus.build import build_corpus
 from curate.errors import CorpusError
 limit = int(sys.argv[2])
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
@@ -245,7 +245,7 @@ def test_another_hop_or_another_program_cuts_everything(rebuilt: Study, monkeypa
     told = Told()
     build_corpus(rebuilt, overwrite=True, hop_s=2.0, on_progress=told)
     assert told.reused == 0
-    for module in ("curate.corpus_parts", "curate.corpus_gather", "curate.corpus_tasks"):
+    for module in ("curate.corpus.parts", "curate.corpus.gather", "curate.corpus.tasks"):
         monkeypatch.setattr(f"{module}.processing_digest", lambda: "tomorrow")
     told = Told()
     build_corpus(rebuilt, overwrite=True, hop_s=2.0, on_progress=told)
@@ -356,7 +356,7 @@ def test_a_second_build_of_the_same_corpus_is_refused(study: Study) -> None:
 HOLD = """
 import sys
 from pathlib import Path
-from curate.corpus_lock import hold_corpus
+from curate.corpus.lock import hold_corpus
 with hold_corpus(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
@@ -419,11 +419,11 @@ def test_a_cluster_that_cannot_be_used_is_told_in_one_sentence(
     with pytest.raises(CorpusError, match="not both"):
         build_corpus(study, scheduler=cluster, workers=2)
     with monkeypatch.context() as patch:
-        patch.setattr("curate.corpus_run.processing_digest", lambda: "tomorrow")
+        patch.setattr("curate.corpus.run.processing_digest", lambda: "tomorrow")
         with pytest.raises(CorpusError, match="runs another build of trilead"):
             build_corpus(study, scheduler=cluster)
     with monkeypatch.context() as patch:
-        patch.setattr("curate.corpus_run.VERSION", "9.9")
+        patch.setattr("curate.corpus.run.VERSION", "9.9")
         with pytest.raises(CorpusError, match=r"this is 9\.9"):
             build_corpus(study, scheduler=cluster)
     with monkeypatch.context() as patch:
@@ -452,14 +452,14 @@ def test_a_scheduler_that_does_not_answer_is_told_in_one_sentence(
     study: Study, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("distributed")
-    monkeypatch.setattr("curate.corpus_run.CLUSTER_WAIT_S", 0.5)
+    monkeypatch.setattr("curate.corpus.run.CLUSTER_WAIT_S", 0.5)
     with pytest.raises(CorpusError, match="no dask scheduler answers") as caught:
         build_corpus(study, scheduler=address)
     assert "\n" not in str(caught.value)
 
 
 def test_a_cluster_without_workers_is_told_in_one_sentence(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("curate.corpus_run.CLUSTER_WAIT_S", 0.5)
+    monkeypatch.setattr("curate.corpus.run.CLUSTER_WAIT_S", 0.5)
     with (
         local_cluster(0, processes=False) as started,
         pytest.raises(CorpusError, match="no workers"),

@@ -42,7 +42,7 @@ def test_a_killed_build_leaves_the_old_corpus_or_the_new_one_and_the_next_one_su
 STOPPED = """
 import sys, time
 from acquire.study import Study
-from curate.corpus import build_corpus
+from curate.corpus.build import build_corpus
 
 def tell(what, done, total):
     if (what, done) == ("cut", 1):

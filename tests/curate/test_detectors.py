@@ -9,11 +9,11 @@ from made_ecg import made_ecg
 from numpy.typing import NDArray
 
 from benchmarks.simulated import simulate
-from curate.clean import clean
-from curate.detectors import REFRACTORY_S, neurokit
+from curate.beats.detectors import REFRACTORY_S, neurokit
 from curate.importers.options import ImportOptions
 from curate.importers.wearable import WearableImporter
-from curate.signal import Signal
+from curate.signals.clean import clean
+from curate.signals.signal import Signal
 
 
 def by_the_library(values: NDArray[np.float64], rate_hz: float) -> NDArray[np.int64]:

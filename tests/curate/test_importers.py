@@ -13,7 +13,7 @@ from acquire.study import Study
 from curate.errors import CurateError, FormatUnknown, RefusalReason
 from curate.importers import ImportReport, import_paths
 from curate.importers import reading as reading_module
-from curate.labels import Label, Layer
+from curate.labels.layer import Label, Layer
 
 
 def labels_of(study: Study, recording: Path, kind: str) -> list[Label]:

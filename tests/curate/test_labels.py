@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from acquire.files import try_hold
 from curate.errors import LayerError
-from curate.labels import Layer, new_label
+from curate.labels.layer import Layer, new_label
 
 RECORDING = str(uuid.UUID(int=1))
 

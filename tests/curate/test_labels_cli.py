@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from acquire.recordings.recording import open_recording
 from acquire.study import Study
-from curate.labels import Layer, new_label
+from curate.labels.layer import Layer, new_label
 from curate.labels_cli import app as commands
 
 app = typer.Typer()

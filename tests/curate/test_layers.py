@@ -7,8 +7,8 @@ from small_study import made_up_content, uuid_of, write_content
 from acquire.recordings.recording import open_recording
 from acquire.study import Study
 from curate.errors import LayerError
-from curate.labels import Label, Layer, new_label
-from curate.layers import MergedLabels, merge_labels, open_layers, protocol_labels, write_protocol_layer
+from curate.labels.layer import Label, Layer, new_label
+from curate.labels.layers import MergedLabels, merge_labels, open_layers, protocol_labels, write_protocol_layer
 
 
 def activity(start: int, stop: int, value: str, annotator: str) -> Label:

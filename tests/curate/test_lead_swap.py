@@ -10,10 +10,10 @@ from made_ecg import made_ecg
 
 from benchmarks.lead_swaps import swap_electrodes
 from benchmarks.simulated import simulate
-from curate.clean import clean
-from curate.lead_swap import LeadSwap, Swap, suspect_lead_swap, suspect_swaps
-from curate.peaks import find_r_peaks
-from curate.signal import Signal
+from curate.beats.peaks import find_r_peaks
+from curate.quality.lead_swap import LeadSwap, Swap, suspect_lead_swap, suspect_swaps
+from curate.signals.clean import clean
+from curate.signals.signal import Signal
 
 PEOPLE = tuple(f"P{number:03d}" for number in range(1, 21))
 

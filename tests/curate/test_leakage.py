@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curate.content_prints import SAMPLES, fingerprints
 from curate.errors import LeakError, SplitError
-from curate.leakage import check_shared_contents, check_shared_samples, check_split, check_subjects
+from curate.splits.content_prints import SAMPLES, fingerprints
+from curate.splits.leakage import check_shared_contents, check_shared_samples, check_split, check_subjects
 
 
 def check(rows: list[tuple[str, int, int, int]]) -> None:

@@ -18,15 +18,15 @@ from acquire.boards.board import Channel
 from acquire.boards.heart import Heart
 from acquire.recordings.recording import open_recording
 from acquire.study import Study
-from curate.beat_matches import shared_beats
-from curate.clean import clean
-from curate.content_prints import content_prints
-from curate.corpus import build_corpus
+from curate.beats.peaks import find_r_peaks
+from curate.corpus.build import build_corpus
 from curate.errors import LeakError
 from curate.importers import import_paths
-from curate.leakage import check_shared_contents, check_split
-from curate.peaks import find_r_peaks
-from curate.signal import Signal
+from curate.signals.clean import clean
+from curate.signals.signal import Signal
+from curate.splits.beat_matches import shared_beats
+from curate.splits.content_prints import content_prints
+from curate.splits.leakage import check_shared_contents, check_split
 
 Prints = dict[str, np.ndarray]
 N_PEOPLE = 12

@@ -12,13 +12,13 @@ from made_ecg import made_ecg
 
 from acquire.boards.sim import SimBoard
 from benchmarks.beat_cases import simulated_cases
-from curate.beats_score import BeatScore, compare_beats
-from curate.clean import clean
+from curate.beats.peaks import REFRACTORY_S, Beats, find_r_peaks
+from curate.beats.score import BeatScore, compare_beats
 from curate.errors import SignalError
 from curate.importers.options import ImportOptions
 from curate.importers.wearable import WearableImporter
-from curate.peaks import REFRACTORY_S, Beats, find_r_peaks
-from curate.signal import Signal
+from curate.signals.clean import clean
+from curate.signals.signal import Signal
 
 RATE_HZ = 250.0
 

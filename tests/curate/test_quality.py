@@ -9,12 +9,12 @@ import pytest
 from made_ecg import made_ecg
 from scipy import stats
 
-from curate.calibration import CALIBRATED
-from curate.clean import clean
+from curate.beats.peaks import find_r_peaks
 from curate.errors import SignalError
-from curate.peaks import find_r_peaks
-from curate.quality import Grade, Quality, assess, grade_ranges
-from curate.signal import Signal
+from curate.quality.assess import Grade, Quality, assess, grade_ranges
+from curate.quality.calibration import CALIBRATED
+from curate.signals.clean import clean
+from curate.signals.signal import Signal
 
 RATE_HZ = 250.0
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.errors import CleaningError
-from curate.resample import Grid, grid_for, resample
-from curate.signal import Signal
+from curate.signals.resample import Grid, grid_for, resample
+from curate.signals.signal import Signal
 
 
 def waves(at_s: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from curate.errors import SignalError
-from curate.signal import Signal, runs_of
+from curate.signals.signal import Signal, runs_of
 
 
 def test_runs_are_the_half_open_ranges_where_a_mask_holds() -> None:

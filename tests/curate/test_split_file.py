@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from curate.corpus.windows import ActivityRange, WindowGrid
 from curate.errors import SplitError
-from curate.splits import SplitPlan, SplitSettings, make_split
-from curate.windows import ActivityRange, WindowGrid
+from curate.splits.make import SplitPlan, SplitSettings, make_split
 
 SETTINGS = SplitSettings(window_s=3.0, hop_s=1.0, guard_s=3.0)
 N = 6_000

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curate.corpus.windows import ActivityRange, WindowGrid
 from curate.errors import SplitError
-from curate.splits import (
+from curate.splits.make import (
     SPLIT_KINDS,
     SplitPlan,
     SplitSettings,
@@ -20,7 +21,6 @@ from curate.splits import (
     scored_tasks,
     split_hash,
 )
-from curate.windows import ActivityRange, WindowGrid
 
 RATE_HZ = 100.0
 SETTINGS = SplitSettings(window_s=3.0, hop_s=1.0, guard_s=3.0, seed=1)

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from made_ecg import made_ecg
 
-from curate.clean import clean
+from curate.beats.peaks import Beats, find_r_peaks
+from curate.beats.waves import WAVE_BOUNDS, Waves, delineate
 from curate.errors import SignalError
-from curate.peaks import Beats, find_r_peaks
-from curate.quality import Quality, assess
-from curate.signal import Signal
-from curate.waves import WAVE_BOUNDS, Waves, delineate
+from curate.quality.assess import Quality, assess
+from curate.signals.clean import clean
+from curate.signals.signal import Signal
 
 RATE_HZ = 250.0
 

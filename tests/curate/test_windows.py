@@ -3,12 +3,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curate.corpus.windows import REASONS, CutWindows, Keep, WindowGrid, activity_ranges, choose_windows, take
 from curate.errors import CorpusError
-from curate.labels import new_label
-from curate.layers import MergedLabels, merge_labels
-from curate.quality import Grade
-from curate.resample import grid_for
-from curate.windows import REASONS, CutWindows, Keep, WindowGrid, activity_ranges, choose_windows, take
+from curate.labels.layer import new_label
+from curate.labels.layers import MergedLabels, merge_labels
+from curate.quality.assess import Grade
+from curate.signals.resample import grid_for
 
 
 def merged_of(*spans: tuple[int, int, str], n: int, unusable: tuple[int, int] | None = None) -> MergedLabels:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from small_corpus import write_small_corpus
 
-from curate.corpus_read import Corpus, open_corpus
+from curate.corpus.read import Corpus, open_corpus
 from model.augment import AugmentSettings
 from model.config import TrainConfig
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from curate.corpus_read import CORPUS_FORMAT, CORPUS_VERSION
-from curate.splits import split_hash
+from curate.corpus.read import CORPUS_FORMAT, CORPUS_VERSION
+from curate.splits.make import split_hash
 
 RATE_HZ = 64
 N_SAMPLES = 64

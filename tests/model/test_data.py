@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import model.data
-from curate.corpus_read import Corpus, open_corpus
+from curate.corpus.read import Corpus, open_corpus
 from curate.errors import CorpusError
 from model.data import batches_per_epoch, load_fold, shuffled_batches
 from model.errors import Refusal, TrainingRefused

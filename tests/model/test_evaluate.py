@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from small_corpus import N_SAMPLES
 
-from curate.corpus_read import Corpus
+from curate.corpus.read import Corpus
 from model.checkpoint import load_checkpoint
 from model.config import TrainConfig
 from model.errors import CheckpointError, EvaluationRefused, Mismatch, ModelFolderError, TrainingRefused

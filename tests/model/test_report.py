@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import model.report
-from curate.corpus_read import Corpus
+from curate.corpus.read import Corpus
 from model.config import TrainConfig
 from model.pictures import Line, confusion_matrix, line_chart, trace
 from model.report import _comparison, _template

@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from curate.corpus_read import Corpus, open_corpus
+from curate.corpus.read import Corpus, open_corpus
 from curate.errors import CorpusError, LeakError
 from model.checkpoint import load_checkpoint
 from model.config import TrainConfig

@@ -12,7 +12,7 @@ import numpy as np
 from acquire.recordings.recording import RecordedEvent, Recording, RecordingContent, open_recording
 from acquire.recordings.recording_write import write_recording
 from acquire.study import Study
-from curate.labels import Layer
+from curate.labels.layer import Layer
 
 HOSTILE = 'a, "b"\tc\nd\r\ne\\ é 心 \x7f \u2028 \U0001f600 =1+1'
 LONG = "".join(chr(0x4E00 + place % 500) for place in range(4000))

@@ -13,8 +13,8 @@ import pytest
 from small_study import made_up_study
 
 from acquire.study import Study
-from curate.corpus import build_corpus
-from curate.corpus_read import Corpus, open_corpus
+from curate.corpus.build import build_corpus
+from curate.corpus.read import Corpus, open_corpus
 from curate.errors import CorpusError, ExportError
 from curate.exporters import export_corpus
 

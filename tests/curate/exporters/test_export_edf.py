@@ -160,7 +160,7 @@ def test_a_flat_lead_and_odd_names_survive(study: Study, make_content: Make, tmp
 
 def test_ten_thousand_beats_come_back(study: Study, make_content: Make, tmp_path: Path) -> None:
     from acquire.recordings.recording import open_recording
-    from curate.labels import Layer, new_label
+    from curate.labels.layer import Layer, new_label
 
     path = write_into(study, with_header(make_content(n_samples=100_000), fitted_rate_hz=249.987654))
     with open_recording(path) as recording:

@@ -1,0 +1,1 @@
+"""Where the heart beats: detectors and their combination, rhythm, waves."""

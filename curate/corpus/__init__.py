@@ -1,0 +1,1 @@
+"""The corpus: windows, their file, and its card."""

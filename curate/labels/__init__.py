@@ -1,0 +1,1 @@
+"""Layers of labels: logs of edits, how far annotators agree, adjudication."""

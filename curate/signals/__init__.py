@@ -1,0 +1,1 @@
+"""Signals under curation: cleaning, filters, another rate, and what can be searched."""
