@@ -20,7 +20,6 @@ import hashlib
 import os
 import sys
 import tempfile
-import uuid
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -30,12 +29,9 @@ import numpy as np
 from rich.table import Table
 from scipy import signal as dsp
 
-from acquire.boards.board import Channel
-from acquire.boards.sim import GAIN_MV
-from acquire.recordings.recording import Header, RecordedEvent, RecordingContent, open_recording
-from acquire.recordings.recording_write import write_recording
+from acquire.recordings.recording import open_recording
 from acquire.study import Study
-from benchmarks.simulated import simulate
+from benchmarks.simulated_study import ACTIVITIES, RATE_HZ, record_person
 from curate.beats.peaks import find_r_peaks
 from curate.corpus.build import build_corpus
 from curate.corpus.recording import CutSettings, cut_recording, survey_recording
@@ -47,11 +43,8 @@ from curate.signals.resample import prepare
 from curate.signals.signal import Signal
 from curate.splits.content_prints import content_prints
 from protocols.console import console
-from protocols.version import VERSION
 
-PEOPLE = ("S01", "S02")
-ACTIVITIES = ("rest", "walk", "jog")
-RATE_HZ = 250
+PEOPLE = (1, 2)
 TARGET_RATIO = 30.0
 
 T = TypeVar("T")
@@ -90,47 +83,7 @@ def main() -> None:
 
 def _make_study(path: Path, each_s: float) -> tuple[Study, list[Signal]]:
     study = Study.create(path, mains_hz=50)
-    return study, [_record(study, person, each_s) for person in PEOPLE]
-
-
-def _record(study: Study, person: str, each_s: float) -> Signal:
-    signal, _ = simulate(person, ACTIVITIES, seconds_each=each_s, rate_hz=RATE_HZ)
-    counts = np.round(signal.values / GAIN_MV).astype(np.int32)
-    step = round(each_s * RATE_HZ)
-    kinds = [("start", 0, ""), *(("step", number * step, activity) for number, activity in enumerate(ACTIVITIES))]
-    events = tuple(
-        RecordedEvent(
-            uuid=str(uuid.uuid4()), index=index, host_ns=0, kind=kind, step=index // step, activity=activity, text=""
-        )
-        for kind, index, activity in [*kinds, ("end", len(counts), "")]
-    )
-    header = Header(
-        recording_id=str(uuid.uuid4()),
-        subject=person,
-        session="01",
-        run=1,
-        started_at="2026-01-01T00:00:00Z",
-        board="sim:",
-        nominal_rate_hz=float(RATE_HZ),
-        mains_hz=study.mains_hz,
-        factors={},
-        protocol_name="benchmark",
-        protocol_sha256="",
-        montage={lead: {lead: 1.0} for lead in signal.leads},
-        software_version=VERSION,
-    )
-    content = RecordingContent(
-        header=header,
-        channels=tuple(Channel(name=lead, gain=GAIN_MV) for lead in signal.leads),
-        counts=counts,
-        valid=np.array([[0, len(counts)]], dtype=np.int64),
-        clock=np.zeros((0, 3), dtype=np.int64),
-        events=events,
-        gaps=(),
-        protocol_text="",
-    )
-    write_recording(study.recording_path(person, "01", 1), content)
-    return signal
+    return study, [record_person(study, person, session=1, seconds=len(ACTIVITIES) * each_s) for person in PEOPLE]
 
 
 def _stages(study: Study) -> dict[str, float]:

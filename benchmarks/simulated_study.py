@@ -15,9 +15,10 @@ from acquire.recordings.recording import Header, RecordedEvent, RecordingContent
 from acquire.recordings.recording_write import write_recording
 from acquire.study import Study
 from benchmarks.simulated import simulate
+from curate.signals.signal import Signal
 from protocols.version import VERSION
 
-__all__ = ["make_study"]
+__all__ = ["ACTIVITIES", "RATE_HZ", "make_study", "record_person"]
 
 ACTIVITIES = ("rest", "walk", "jog")
 RATE_HZ = 250
@@ -48,6 +49,11 @@ def _sessions(n_recordings: int) -> Iterator[tuple[int, int]]:
 
 
 def _record(study: Study, person: int, session: int, seconds: float) -> None:
+    record_person(study, person, session, seconds)
+
+
+def record_person(study: Study, person: int, session: int, seconds: float) -> Signal:
+    """Write one recording, and give its signal in mV."""
     subject, name = f"S{person:03d}", f"{session:02d}"
     signal, _ = simulate(
         subject, ACTIVITIES, seconds_each=seconds / len(ACTIVITIES), rate_hz=RATE_HZ, seed=10_000 * session + person
@@ -93,3 +99,4 @@ def _record(study: Study, person: int, session: int, seconds: float) -> None:
         protocol_text="",
     )
     write_recording(study.recording_path(subject, name, 1), content)
+    return signal

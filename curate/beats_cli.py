@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from curate.console import patient_progress
 from protocols.console import console, counted, fail, user_errors
 
 if TYPE_CHECKING:
@@ -18,8 +16,6 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer()
-
-_PATIENCE_S = 2.0
 
 
 @app.command("beats")
@@ -57,7 +53,7 @@ def beats_command(
     if lead is not None and not waves:
         fail("--lead chooses the lead for --waves; give both, or leave it out.")
     opened = Study.open(study)
-    with _progress() as tell:
+    with patient_progress("looking for beats") as tell:
         report = write_beats(
             opened,
             out or study / "beats",
@@ -105,31 +101,3 @@ def _show(report: BeatsReport) -> None:
         + (f"; {len(report.left_out)} left out, named above." if report.left_out else "."),
         markup=False,
     )
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """Show how far it is once it has taken two seconds, on a terminal alone."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    shown = Progress(
-        TextColumn("looking for beats {task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-    task = shown.add_task("", total=None)
-    begun = time.monotonic()
-
-    def tell(name: str, done: int, total: int) -> None:
-        if not shown.live.is_started and time.monotonic() - begun > _PATIENCE_S:
-            shown.start()
-        shown.update(task, description=name[:40], completed=done, total=total)
-
-    try:
-        yield tell
-    finally:
-        shown.stop()

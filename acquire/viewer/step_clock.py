@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 
 from acquire.recorder.control import RecorderStatus
 from protocols.script import PlannedStep
+from protocols.spans import EventLike
 
 __all__ = ["Phase", "StepClock", "StepEvent", "StepNow"]
 
@@ -31,17 +32,9 @@ _TREMBLE_S = 0.6
 """By how much a countdown may have run ahead when a pause is told; it is held instead of jumping back."""
 
 
-class StepEvent(Protocol):
+class StepEvent(EventLike, Protocol):
     """What is needed of an event of the journal."""
 
-    @property
-    def index(self) -> int: ...  # noqa: D102
-    @property
-    def kind(self) -> str: ...  # noqa: D102
-    @property
-    def step(self) -> int: ...  # noqa: D102
-    @property
-    def activity(self) -> str: ...  # noqa: D102
     @property
     def text(self) -> str: ...  # noqa: D102
 

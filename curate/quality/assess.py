@@ -19,7 +19,7 @@ from curate.signals.signal import Signal, Step
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["CONTEXT_S", "QUALITY_WINDOW_S", "Grade", "Quality", "assess", "grade_ranges"]
+__all__ = ["CONTEXT_S", "QUALITY_WINDOW_S", "Grade", "Quality", "assess"]
 
 QUALITY_WINDOW_S = 2.0
 """Seconds per graded window; annotators graded the recordings that the limits come from in steps of this length."""
@@ -105,13 +105,6 @@ class Quality:
         return (
             np.minimum.reduceat(padded, slices, axis=0)[::2] if len(starts) else np.zeros((0, n_leads), dtype=np.int8)
         )
-
-
-def grade_ranges(quality: Quality, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> NDArray[np.str_]:
-    """Grade ranges of a record in words: ``good``, ``doubtful`` or ``unusable``, by their worst lead."""
-    words = np.array([grade.name.lower() for grade in Grade])
-    worst = quality.grades_between(starts, stops).min(axis=1, initial=Grade.GOOD)
-    return words[worst] if quality.leads else np.full(len(starts), words[Grade.UNUSABLE])
 
 
 def assess(

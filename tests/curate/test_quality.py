@@ -11,7 +11,7 @@ from scipy import stats
 
 from curate.beats.peaks import find_r_peaks
 from curate.errors import SignalError
-from curate.quality.assess import Grade, Quality, assess, grade_ranges
+from curate.quality.assess import Grade, Quality, assess
 from curate.quality.calibration import CALIBRATED
 from curate.signals.clean import clean
 from curate.signals.signal import Signal
@@ -172,7 +172,6 @@ def test_a_range_has_the_worst_grade_of_the_windows_it_touches() -> None:
     grades = quality.grades_between(starts, stops)[:, 0]
     touched = ((5, 10), (9, 10), (9, 11), (14, 16), (15, 20), (29, 30))
     assert grades.tolist() == [min(quality.grades[first:past, 0]) for first, past in touched]
-    assert grade_ranges(quality, starts[2:3], stops[2:3]).tolist() == ["unusable"]
     assert quality.grades_between(starts[:0], stops[:0]).shape == (0, 1)
 
 

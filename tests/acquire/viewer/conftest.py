@@ -10,5 +10,9 @@ import pytest
 def no_thread_is_left_behind() -> Iterator[None]:
     before = set(threading.enumerate())
     yield
-    left = [thread.name for thread in set(threading.enumerate()) - before if thread.is_alive()]
+    threads = set(threading.enumerate()) - before
+    for thread in threads:
+        # One that is about to end is none that was left.
+        thread.join(timeout=5)
+    left = [thread.name for thread in threads if thread.is_alive()]
     assert not left, f"threads are left behind: {left}"
