@@ -7,12 +7,15 @@ function writes what is large to the disk, so that little travels between proces
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import logging
 import multiprocessing
 import os
+import re
 import secrets
 import signal
+import socket
 import sys
 import threading
 import time
@@ -33,6 +36,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 CLUSTER_WAIT_S = 10.0
+_ADDRESS = re.compile(r"(?:tcp|tls)://(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s/:@]{1,253}):(?P<port>[0-9]{1,5})")
 _PARENT_CHECK_S = 0.5
 
 
@@ -170,6 +174,7 @@ class ClusterRunner:
             ) from error
         self._scheduler = scheduler
         self._folder = folder
+        self._probe()
         with contextlib.ExitStack() as stack:
             stack.enter_context(_quiet_client())
             try:
@@ -177,13 +182,30 @@ class ClusterRunner:
                     scheduler, timeout=CLUSTER_WAIT_S, set_as_default=False, name="trilead"
                 )
             except (OSError, TimeoutError, ValueError, ImportError) as error:
-                raise self._error(
-                    f"no dask scheduler answers there within {CLUSTER_WAIT_S:g} s; look whether it runs, and at the "
-                    "address"
-                ) from error
+                # The client that came to nothing closes itself when it is collected, by a lock that it must not find
+                # taken: now rather than in the midst of the next one's start.
+                error.__traceback__ = None
+                gc.collect()
+                raise self._no_answer() from error
             stack.callback(self._client.close)
             self._check()
             self._stack = stack.pop_all()
+
+    def _probe(self) -> None:
+        """Knock at the address before anything is started that would have to be taken down again."""
+        address = _ADDRESS.fullmatch(self._scheduler)
+        if address is None:
+            raise self._no_answer()
+        try:
+            socket.create_connection((address["host"].strip("[]"), int(address["port"])), CLUSTER_WAIT_S).close()
+        except (OSError, OverflowError, UnicodeError) as error:
+            raise self._no_answer() from error
+
+    def _no_answer(self) -> CorpusError:
+        return self._error(
+            f"no dask scheduler answers there within {CLUSTER_WAIT_S:g} s; look whether it runs, and at the address, "
+            "which is like tcp://lab-3:8786"
+        )
 
     def _error(self, sentence: str) -> CorpusError:
         return CorpusError(f"{sentence}.", path=self._scheduler, reason="cluster")

@@ -196,7 +196,7 @@ def test_the_last_samples_and_events_still_leave_when_it_is_closed(header: Heade
 STUCK = """
 import sys, pylsl
 pylsl.set_config_content(sys.argv[1])
-(stream,) = pylsl.resolve_byprop("source_id", sys.argv[2], 1, 20.0)
+(stream,) = pylsl.resolve_byprop("source_id", sys.argv[2], 1, 60.0)
 inlet = pylsl.StreamInlet(stream)
 inlet.open_stream(20.0)
 print("listening", flush=True)
