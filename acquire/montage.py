@@ -7,6 +7,7 @@ lead from any two, and Goldberger's augmented leads follow: aVR = −(I + II)/2,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -25,9 +26,15 @@ _AUGMENTED = {"aVR": (-0.5, -0.5), "aVL": (1.0, -0.5), "aVF": (-0.5, 1.0)}
 
 
 def order_leads(leads: Sequence[str]) -> tuple[str, ...]:
-    """Leads in the order a cardiologist reads them; leads of other names follow by name."""
+    """Leads in the order a cardiologist reads them; leads of other names follow by name, CH2 before CH10."""
     rank = {lead: place for place, lead in enumerate(STANDARD_ORDER)}
-    return tuple(sorted(leads, key=lambda lead: (rank.get(lead, len(rank)), lead)))
+    return tuple(sorted(leads, key=lambda lead: (rank.get(lead, len(rank)), *_by_number(lead))))
+
+
+def _by_number(name: str) -> tuple[list[tuple[str, int]], str]:
+    """A key that puts the numbers within names in the order of their values."""
+    parts = re.findall(r"([^0-9]*)([0-9]*)", name)
+    return [(words, int(digits or -1)) for words, digits in parts], name
 
 
 def montage_fault(montage: Montage, channels: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from curate.console import patient_progress
+from curate.console import out_folder, patient_progress, show_table
 from protocols.console import console, counted, fail, user_errors
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ def beats_command(
         typer.Option(metavar="II", help="The lead for --waves; the one that beats stand out in unless given."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FOLDER", help="Where to write; STUDY/beats unless given.")
+        Path | None,
+        typer.Option("--out", metavar="FOLDER", parser=out_folder, help="Where to write; STUDY/beats unless given."),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace tables that are there already.")] = False,
 ) -> None:
@@ -66,6 +67,11 @@ def beats_command(
     _show(report)
 
 
+def _name_width(report: BeatsReport) -> int:
+    longest = max((len(found.name) for found in report.measured), default=0)
+    return min(longest, console.width // 2) if console.is_terminal else longest
+
+
 def _show(report: BeatsReport) -> None:
     from rich.table import Table
     from rich.text import Text
@@ -73,8 +79,9 @@ def _show(report: BeatsReport) -> None:
     from curate.quality.assess import Grade
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("recording")
-    for name in ("minutes", "beats", "per minute", "not searched", "good", "doubtful", "unusable"):
+    # A name is what all else goes by: it is never cut, and folded only where a terminal is narrower than it.
+    table.add_column("recording", no_wrap=False, overflow="fold", min_width=_name_width(report))
+    for name in ("min", "beats", "bpm", "unsearched", "good", "doubtful", "unusable"):
         table.add_column(name, justify="right")
     table.add_column("swapped?")
     for found in report.measured:
@@ -87,7 +94,7 @@ def _show(report: BeatsReport) -> None:
             *(f"{found.grades[grade]:.0%}" for grade in (Grade.GOOD, Grade.DOUBTFUL, Grade.UNUSABLE)),
             {"none": "no", "unknown": "–"}.get(found.swap, found.swap),
         )
-    console.print(table)
+    show_table(table)
     for swapped in (found for found in report.measured if found.swap not in ("none", "unknown")):
         console.print(
             f"note: in {swapped.name} the electrodes {swapped.swap.replace('/', ' and ')} may be swapped; "

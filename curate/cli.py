@@ -9,7 +9,7 @@ import typer
 
 from curate import beats_cli, corpus_cli, export_cli, labels_cli
 from curate.console import StudyArgument, curation_progress
-from protocols.console import EXIT_USER_ERROR, console, counted, fail, user_errors
+from protocols.console import complain, console, counted, fail, user_errors
 
 if TYPE_CHECKING:
     from curate.importers import ImportReport
@@ -90,8 +90,6 @@ def import_command(
         stream=stream,
         layout=layout,
     )
-    if layout is not None:
-        format = format or "csv"
     with curation_progress() as progress:
         task = progress.add_task("importing", total=None)
 
@@ -106,19 +104,31 @@ def _say_what_came(report: ImportReport, study: Path) -> None:
     for note in report.notes:
         console.print(f"note: {note.sentence}", markup=False)
     for refusal in report.refused:
-        console.print(f"refused: {refusal.sentence}", markup=False, style="red")
-    parts = [counted(len(report.imported), "recording") + f" imported in {counted(report.n_sessions, 'session')}"]
+        complain(f"refused: {refusal.sentence}", style="red")
+    parts = []
+    if report.imported:
+        parts.append(
+            f"{counted(len(report.imported), 'recording')} imported in {counted(report.n_sessions, 'session')}"
+        )
     if report.skipped:
         parts.append(f"{len(report.skipped)} already there")
     if report.refused:
         parts.append(f"{counted(len(report.refused), 'file')} refused, named above")
     if report.passed_over:
         parts.append(f"{counted(report.passed_over, 'other file')} passed over")
-    console.print("; ".join(parts) + ".", markup=False)
+    summary = "; ".join(parts) + "."
     if report.imported or report.skipped:
+        console.print(summary, markup=False)
+        if report.n_without_activity:
+            them = "it" if report.n_without_activity == 1 else "them"
+            console.print(
+                f"{counted(report.n_without_activity, 'recording has', 'recordings have')} no activity label; import "
+                f"{them} again with --activity, or label {them}, before a corpus is built.",
+                markup=False,
+            )
         if report.imported:
             console.print(f"Next: trilead corpus {study}", markup=False)
         return
     if report.refused:
-        raise typer.Exit(EXIT_USER_ERROR)
+        fail(summary)
     fail("There was nothing to import in what was given; name a recording file, or a folder that holds some.")

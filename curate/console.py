@@ -14,10 +14,12 @@ from protocols.console import console, fail
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+    from rich.table import Table
 
-__all__ = ["StudyArgument", "curation_progress", "listed", "patient_progress"]
+__all__ = ["StudyArgument", "curation_progress", "listed", "out_folder", "patient_progress", "show_table"]
 
 _PATIENCE_S = 2.0
+_ANY_WIDTH = 10_000
 
 StudyArgument = Annotated[Path, typer.Argument(metavar="STUDY", help="The study folder.", show_default=False)]
 
@@ -56,6 +58,22 @@ def listed(text: str | None) -> list[str] | None:
         return None
     parts = [part.strip() for part in text.split(",") if part.strip()]
     return parts or fail(f"{text!r} names nothing; give names with commas between them.")
+
+
+def out_folder(text: str) -> Path:
+    """The folder that ``--out`` names.
+
+    Raises:
+        SystemExit: it names nothing.
+    """
+    return Path(text) if text.strip() else fail("--out is empty; name a folder, or leave it out.")
+
+
+def show_table(table: Table) -> None:
+    """Print a table, as wide as it is where no terminal limits it."""
+    if not console.is_terminal:
+        table.width = table.__rich_measure__(console, console.options.update(width=_ANY_WIDTH)).maximum
+    console.print(table)
 
 
 @contextmanager

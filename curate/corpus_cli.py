@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from curate.console import StudyArgument, curation_progress, listed
-from protocols.console import console, counted, user_errors
+from curate.console import StudyArgument, curation_progress, listed, show_table
+from protocols.console import console, counted, fail, say_interrupted, user_errors
 
 if TYPE_CHECKING:
     from curate.corpus.read import Corpus
@@ -55,7 +55,13 @@ def corpus_command(
             show_default=False,
         ),
     ] = None,
-    hop_s: Annotated[float, typer.Option(help="From one window's start to the next one's, in seconds.")] = 1.0,
+    hop_s: Annotated[
+        float | None,
+        typer.Option(
+            help="From one window's start to the next one's, in seconds; not with --beats.  [default: 1]",
+            show_default=False,
+        ),
+    ] = None,
     beats: Annotated[
         int, typer.Option(metavar="N", help="Cut windows of N heart beats, aligned on R; 0 cuts by length.")
     ] = 0,
@@ -66,10 +72,9 @@ def corpus_command(
     leads: Annotated[
         str | None, typer.Option(metavar="I,II,…", help="Leads, by comma; those that every recording has unless named.")
     ] = None,
-    band_hz: Annotated[tuple[float, float], typer.Option(help="Lower and upper corner of the cleaning, in Hz.")] = (
-        0.5,
-        40.0,
-    ),
+    band_hz: Annotated[
+        str, typer.Option(metavar="LOW,HIGH", help="Lower and upper corner of the cleaning, in Hz, by comma.")
+    ] = "0.5,40",
     scale: Annotated[
         Scale,
         typer.Option(help="Divide each recording by its 98th percentile, or keep mV; auto scales where it is not mV."),
@@ -78,6 +83,13 @@ def corpus_command(
         str | None, typer.Option(metavar="S01,S02,…", help="Take only these subjects, by comma.")
     ] = None,
     without: Annotated[str | None, typer.Option(metavar="S03,…", help="Leave these subjects out, by comma.")] = None,
+    recordings: Annotated[
+        str | None,
+        typer.Option(metavar="NAME,…", help="Take only these recordings, by comma; patterns like 'sub-S01*' too."),
+    ] = None,
+    without_recordings: Annotated[
+        str | None, typer.Option(metavar="NAME,…", help="Leave these recordings out, by comma; patterns too.")
+    ] = None,
     activities: Annotated[
         str | None, typer.Option(metavar="rest,walk,…", help="Keep only windows of these activities, by comma.")
     ] = None,
@@ -125,49 +137,70 @@ def corpus_command(
     """
     from acquire.study import Study
     from curate.corpus.build import build_corpus, card_path
+    from curate.corpus.overlooked import overlooked
 
+    if beats and hop_s is not None:
+        fail("--hop-s goes with windows cut by length and --beats cuts by beats; take --hop-beats, or leave one out.")
+    band = _band(band_hz)
     opened = Study.open(study)
     n_reused = 0
-    with curation_progress() as progress:
-        task = progress.add_task(_WORDS["survey"], total=None)
+    try:
+        with curation_progress() as progress:
+            task = progress.add_task(_WORDS["survey"], total=None)
 
-        def tell(what: str, done: int, total: int) -> None:
-            nonlocal n_reused
-            if what == "reuse":
-                n_reused = done
-            else:
-                progress.update(task, description=_WORDS[what], completed=done, total=total)
+            def tell(what: str, done: int, total: int) -> None:
+                nonlocal n_reused
+                if what == "reuse":
+                    n_reused = done
+                else:
+                    progress.update(task, description=_WORDS[what], completed=done, total=total)
 
-        path = build_corpus(
-            opened,
-            name=name,
-            window_s=window_s,
-            hop_s=hop_s,
-            n_beats=beats,
-            hop_beats=hop_beats,
-            rate_hz=rate_hz,
-            leads=listed(leads),
-            band_hz=band_hz,
-            scale=scale.value,
-            subjects=listed(subjects),
-            without=listed(without) or (),
-            activities=listed(activities),
-            min_quality=min_quality.value,
-            max_artefact=max_artefact,
-            layers=listed(layers),
-            splits=split or None,
-            seed=seed,
-            overwrite=overwrite,
-            workers=workers,
-            scheduler=scheduler,
-            skip_damaged=skip_damaged,
-            on_progress=tell,
-        )
+            path = build_corpus(
+                opened,
+                name=name,
+                window_s=window_s,
+                hop_s=1.0 if hop_s is None else hop_s,
+                n_beats=beats,
+                hop_beats=hop_beats,
+                rate_hz=rate_hz,
+                leads=listed(leads),
+                band_hz=band,
+                scale=scale.value,
+                subjects=listed(subjects),
+                without=listed(without) or (),
+                recordings=listed(recordings),
+                without_recordings=listed(without_recordings) or (),
+                activities=listed(activities),
+                min_quality=min_quality.value,
+                max_artefact=max_artefact,
+                layers=listed(layers),
+                splits=split or None,
+                seed=seed,
+                overwrite=overwrite,
+                workers=workers,
+                scheduler=scheduler,
+                skip_damaged=skip_damaged,
+                on_progress=tell,
+            )
+    except KeyboardInterrupt:
+        say_interrupted("Stopped by Ctrl-C; run it again to go on.")
     if n_reused:
         console.print(f"{counted(n_reused, 'recording')} did not change and were not cut again.", markup=False)
     _show_corpus(path)
+    for sentence in overlooked(opened):
+        console.print(f"note: {sentence}", markup=False)
     console.print(f"Corpus: {path}", markup=False)
     console.print(f"Card:   {card_path(path)}", markup=False)
+
+
+def _band(text: str) -> tuple[float, float]:
+    try:
+        low, high = (float(part) for part in text.split(","))
+    except ValueError:
+        fail(
+            f"--band-hz is {text[:80]!r}; give the lower and the upper corner in Hz with a comma between, like 0.5,40."
+        )
+    return low, high
 
 
 def _show_corpus(path: Path) -> None:
@@ -212,7 +245,7 @@ def _show_classes(corpus: Corpus) -> None:
             str(rows["subject"].nunique()),
             *(f"{(grades == grade.value).mean():.0%}" for grade in Quality),
         )
-    console.print(shown)
+    show_table(shown)
 
 
 def _show_splits(corpus: Corpus) -> None:
@@ -225,6 +258,6 @@ def _show_splits(corpus: Corpus) -> None:
     for split in corpus.split_names:
         sides = corpus.split(split)
         shown.add_row(Text(split), *(str(int((sides == side).sum())) for side in _SIDES))
-    console.print(shown)
+    show_table(shown)
     for why in corpus.splits_left_out.values():
         console.print(f"left out: {why}", markup=False)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from curate.console import listed, patient_progress
+from curate.console import listed, out_folder, patient_progress
 from protocols.console import console, fail, user_errors
 
 if TYPE_CHECKING:
@@ -51,7 +51,9 @@ def export_command(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="FOLDER", help="A new folder; STUDY/exports/FORMAT unless given."),
+        typer.Option(
+            "--out", metavar="FOLDER", parser=out_folder, help="A new folder; STUDY/exports/FORMAT unless given."
+        ),
     ] = None,
     recordings: Annotated[
         str | None,

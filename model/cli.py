@@ -127,7 +127,10 @@ def train(
                 TrainConfig.usual(family, motion=plain, network=baseline, balance=baseline_balance or "equal", **given)
             )
     try:
-        with open_corpus(corpus_path(opened_study, corpus_name)) as opened, progress_bars(console) as progress:
+        with (
+            open_corpus(corpus_path(opened_study, corpus_name), check_seal=True) as opened,
+            progress_bars(console) as progress,
+        ):
             result = train_run(
                 opened,
                 folder=folder,
@@ -171,7 +174,7 @@ def evaluate(
     folder = opened_study.models_dir / model
     corpus_name = corpus or open_run(folder).corpus["name"]
     with (
-        open_corpus(corpus_path(opened_study, corpus_name)) as opened,
+        open_corpus(corpus_path(opened_study, corpus_name), check_seal=True) as opened,
         console.status(f"Testing {model} on {corpus_name} …"),
     ):
         result = evaluate_run(folder, opened, split=split, device=device)

@@ -19,6 +19,7 @@ __all__ = [
     "EXIT_ENDED_EARLY",
     "EXIT_INTERRUPTED",
     "EXIT_USER_ERROR",
+    "complain",
     "console",
     "counted",
     "fail",
@@ -65,9 +66,14 @@ def counted(number: int, singular: str, plural: str = "") -> str:
     return f"{number} {singular if number == 1 else plural or f'{singular}s'}"
 
 
+def complain(sentence: str, *, style: str = "bold red") -> None:
+    """Print one sentence on standard error; the command goes on."""
+    _complain(Text(sentence, style=style if _stderr.is_terminal else ""))
+
+
 def fail(sentence: str) -> NoReturn:
     """Print one sentence on standard error and leave with exit code 2."""
-    _complain(Text(sentence, style="bold red" if _stderr.is_terminal else ""))
+    complain(sentence)
     sys.exit(EXIT_USER_ERROR)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
 
 from acquire.app import theme
@@ -36,14 +37,22 @@ ALWAYS = frozenset({"subject_window", "full_screen", "acknowledge", "confirm"})
 class _Question:
     words: str
     yes: str
+    over_note: str
 
 
 def _questions() -> dict[str, _Question]:
+    stop = _("Stop now? Enter = stop, Esc = go on")
     return {
-        "stop": _Question(_("Stop now? Enter = stop, Esc = go on"), _("Stop now")),
-        "skip": _Question(_("Skip this step? S or Enter = skip, Esc = go on"), _("Skip it")),
+        "stop": _Question(stop, _("Stop now"), stop),
+        "skip": _Question(
+            _("Skip this step? S or Enter = skip, Esc = go on"),
+            _("Skip it"),
+            _("Skip this step? Enter = skip, Esc = go on"),
+        ),
         "repeat": _Question(
-            _("Do this step again from its beginning? R or Enter = again, Esc = go on"), _("Do it again")
+            _("Do this step again from its beginning? R or Enter = again, Esc = go on"),
+            _("Do it again"),
+            _("Do this step again from its beginning? Enter = again, Esc = go on"),
         ),
     }
 
@@ -115,10 +124,11 @@ class CommandBar(QWidget):
         """Ask before something is given up."""
         question = _questions()[deed]
         self._asked, self._asked_until_s = deed, now_s + ASK_S
-        self._question.show_text(question.words)
+        self._question.show_text(question.over_note if self._noting else question.words)
         self._yes.setText(question.yes)
         self._tell_asking()
-        self._yes.setFocus()
+        if not self._noting:
+            self._yes.setFocus()
 
     def answer(self, yes: bool) -> None:
         """Answer what is asked; without a question nothing happens."""
@@ -127,6 +137,29 @@ class CommandBar(QWidget):
             self._tell_asking()
             if yes:
                 self.confirmed.emit(deed)
+
+    def take(self, deed: str) -> bool:
+        """A key of the page is pressed; whether the question that stands has taken it.
+
+        Only its answers count meanwhile: Enter or its own key is yes, and Esc, Stop's key, is no to all of them. Who
+        wants to write a note goes on, too.
+        """
+        if not self._asked or deed in ALWAYS - {"confirm", "acknowledge"}:
+            return False
+        if deed in ("stop", "note"):
+            self.answer(False)
+        elif deed in ("confirm", self._asked):
+            self.answer(True)
+        return deed != "note"
+
+    def type_on(self, event: QKeyEvent) -> bool:
+        """Whether a key was more of the note that a question covers: whoever types on has not seen it, so it is no."""
+        text = event.text()
+        if not (self._asked and self._noting and text and text.isprintable()):
+            return False
+        self.answer(False)
+        self.note.insert(text)
+        return True
 
     def open_note(self) -> None:
         """Let a note be typed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
@@ -26,6 +26,7 @@ from protocols.script import PlannedStep
 __all__ = ["FinishPage"]
 
 _GAPS_SHOWN = 8
+_SILENT_TOLD_S = 1.0
 _COMMAND = re.compile(r"(?::| and|;) run:? trilead recover.*$")
 """What somebody would type who has no button."""
 
@@ -52,8 +53,9 @@ class FinishPage(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._recording: Path | None = None
+        self._reviewed: Path | None = None
         self._orphan: Path | None = None
-        self._can_repeat = False
+        self._can_repeat = self._held = False
         self._verdict = Banner("good", "", key="F7")
         self._facts = label("", "muted")
         self._picture, self._steps, self._quality = RecordingPicture(), StepsTable(), QualityBars()
@@ -74,6 +76,9 @@ class FinishPage(QWidget):
             ended: how it ended.
             plan: what was planned; steps can be repeated only where that is known.
         """
+        # Of a recording that is shown once more, the ticks are already the operator's.
+        again = review is not None and review.path == self._reviewed
+        ticked, self._reviewed = self._steps.ticked(), None if review is None else review.path
         self._recording, self._orphan = ended.recording, ended.orphan
         self._can_repeat = bool(plan) and review is not None
         self._show_verdict(review, ended)
@@ -82,6 +87,8 @@ class FinishPage(QWidget):
             self._facts.setText(self._fact_words(review))
             self._picture.show_review(review)
             self._steps.show_review(review)
+            if again:
+                self._steps.tick(ticked)
             self._steps_card.setVisible(bool(review.report.steps))
             self._quality.show_quality(review.lead_quality)
             self._losses.setText(self._loss_words(review))
@@ -90,6 +97,19 @@ class FinishPage(QWidget):
             self._picture.show_review(None)
             self._steps.show_steps((), ())
         self._count()
+
+    def set_held(self, held: bool) -> None:
+        """Let nobody go on while something must be read first."""
+        self._held = held
+        self._count()
+
+    def ticked(self) -> tuple[int, ...]:
+        """Positions in the plan of the steps that are ticked."""
+        return self._steps.ticked()
+
+    def tick(self, positions: Collection[int]) -> None:
+        """Tick these steps, and no others."""
+        self._steps.tick(positions)
 
     def _lay_out(self) -> None:
         whole, leads, losses = Card(_("Recording")), Card(_("Leads")), Card(_("Losses"))
@@ -170,7 +190,9 @@ class FinishPage(QWidget):
         n = len(self._steps.ticked())
         words = ngettext("Repeat {n} ticked step", "Repeat {n} ticked steps", n).format(n=n)
         self._repeat.setText(words if n else _("Repeat ticked steps"))
-        self._repeat.setEnabled(self._can_repeat and n > 0)
+        self._repeat.setEnabled(self._can_repeat and n > 0 and not self._held)
+        for button in (self._same, self._next):
+            button.setEnabled(not self._held)
         self._repeat.setToolTip("" if n else _("Tick the steps that shall be done again."))
         self._repeat.setVisible(self._can_repeat)
         has_one = self._recording is not None
@@ -208,8 +230,11 @@ class FinishPage(QWidget):
         )
 
     def _loss_words(self, review: Review) -> str:
+        silence = ""
+        if review.silent_s >= _SILENT_TOLD_S:
+            silence = _("No samples came for the last {length}.").format(length=duration_words(round(review.silent_s)))
         if not review.gaps:
-            return _("No sample was lost.")
+            return silence or _("No sample was lost.")
         lost_s = sum(gap.length for gap in review.gaps) / review.rate_hz
         n = len(review.gaps)
         lines = [ngettext("{n} gap, {lost:.1f} s in all", "{n} gaps, {lost:.1f} s in all", n).format(n=n, lost=lost_s)]
@@ -221,4 +246,4 @@ class FinishPage(QWidget):
             lines.append(
                 ngettext("and {n} shorter one", "and {n} shorter ones", n - _GAPS_SHOWN).format(n=n - _GAPS_SHOWN)
             )
-        return "\n".join(lines)
+        return "\n".join([*lines, silence] if silence else lines)

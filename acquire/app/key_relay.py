@@ -34,7 +34,8 @@ class KeyRelay:
             window.activateWindow()
             window.close()
             return True
-        if self._bar.noting or not self._keys.listening:
+        answers = self._bar.asked and deed in ("stop", "confirm")
+        if (self._bar.noting and not answers) or not self._keys.listening:
             # Somebody writes, or something is asked: the key goes where the main window has its keyboard.
             window.activateWindow()
             QApplication.sendEvent(window.focusWidget() or self._page, event.clone())

@@ -6,10 +6,10 @@ import signal
 import sys
 from pathlib import Path
 
-from PySide6.QtCore import QLibraryInfo, QTranslator
 from PySide6.QtWidgets import QApplication
 
 from acquire.app import theme
+from acquire.app.qt_words import speak
 from acquire.app.window import MainWindow
 from acquire.viewer.preferences import load_preferences
 from acquire.viewer.preparing import Preparation
@@ -37,7 +37,7 @@ def run_app(study_path: Path, first: Preparation, *, stall_limit_s: float, lsl_o
     app.setApplicationName("trilead")
     app.setDesktopFileName("trilead")
     preferences, fault = load_preferences(study_path)
-    _speak(app, choose_language(preferences.language))
+    speak(choose_language(preferences.language))
     theme.apply(preferences.theme, preferences.text_scale)
     window = MainWindow(
         study_path, preferences, fault=fault, first=first, stall_limit_s=stall_limit_s, lsl_outlet=lsl_outlet
@@ -54,13 +54,6 @@ def run_app(study_path: Path, first: Preparation, *, stall_limit_s: float, lsl_o
     signal.signal(signal.SIGTERM, lambda number, frame: _leave(window))
     code: int = app.exec()
     return code
-
-
-def _speak(app: QApplication, language: str) -> None:
-    """Let Qt's own words, such as those of a field's menu and the names of keys, be of the same language."""
-    words = QTranslator(app)
-    if words.load(f"qtbase_{language}", QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)):
-        app.installTranslator(words)
 
 
 def _leave(window: MainWindow) -> None:

@@ -14,7 +14,7 @@ from acquire.viewer.texts import _
 if TYPE_CHECKING:
     from acquire.viewer.link import Outcome, RecorderLink
 
-__all__ = ["NoteKeeper", "untaken_words"]
+__all__ = ["NoteKeeper", "lost_words", "untaken_words"]
 
 _REMIND_EVERY_S = 20.0
 """A recorder that has come to its end waits for a note only while it hears of it."""
@@ -87,21 +87,24 @@ class NoteKeeper:
 
 
 def untaken_words(untaken: Sequence[str], events: Sequence[StepEvent]) -> str:
-    """What the last page says of notes that were still being written, or came too late; "" where there are none.
+    """What the last page says of notes that were still being written and are stored; "" where there are none.
 
     Args:
         untaken: the notes.
         events: of the recording.
     """
-    stored = {event.text for event in events if event.kind == "note"}
-    kept = [note for note in untaken if one_line(note) in stored]
-    lost = [note for note in untaken if one_line(note) not in stored]
-    told = [
-        _("The recording ended while a note was being written; stored at its last sample: “{text}”.").format(text=note)
-        for note in kept
-    ]
-    told += [
-        _("The note came too late to be stored, so write it down elsewhere: “{text}”.").format(text=note)
-        for note in lost
-    ]
-    return " ".join(told)
+    stored = _stored(events)
+    words = _("The recording ended while a note was being written; stored at its last sample: “{text}”.")
+    return " ".join(words.format(text=note) for note in untaken if one_line(note) in stored)
+
+
+def lost_words(untaken: Sequence[str], events: Sequence[StepEvent]) -> str:
+    """Likewise of notes that came too late, which must be read before anything else is done."""
+    stored = _stored(events)
+    words = _("The note came too late to be stored, so write it down elsewhere: “{text}”.")
+    told = [words.format(text=note) for note in untaken if one_line(note) not in stored]
+    return " ".join([*told, _("Nothing goes on here until you put this away with F6.")]) if told else ""
+
+
+def _stored(events: Sequence[StepEvent]) -> set[str]:
+    return {event.text for event in events if event.kind == "note"}

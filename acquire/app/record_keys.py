@@ -32,7 +32,8 @@ KEYS: dict[str, tuple[str, ...]] = {
     "confirm": ("Return", "Enter"),
 }
 """Deed → its keys; the first one is shown on its button. F11 is the whole window's."""
-
+_UNWRITTEN = ("confirm", "stop", "subject_window")
+"""Those whose keys write nothing."""
 
 _CHORDS = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier | Qt.KeyboardModifier.MetaModifier
 
@@ -65,7 +66,7 @@ class RecordKeys(QObject):
         self._shortcuts: dict[str, list[QShortcut]] = {}
         for deed, keys in KEYS.items():
             self._shortcuts[deed] = [self._listen(page, deed, key) for key in keys]
-        self._asking = False
+        self._asking = self._over_note = False
         self._listening = True
         self._set()
 
@@ -76,9 +77,14 @@ class RecordKeys(QObject):
         shortcut.activated.connect(lambda: self.pressed.emit(deed))
         return shortcut
 
-    def set_asking(self, asking: bool) -> None:
-        """Whether Enter answers a question; else it presses the button that has the keyboard."""
-        self._asking = asking
+    def set_asking(self, asking: bool, *, over_note: bool = False) -> None:
+        """Whether Enter answers a question; else it presses the button that has the keyboard.
+
+        Args:
+            asking: whether there is a question.
+            over_note: whether it covers a note that is being written, to which letters belong.
+        """
+        self._asking, self._over_note = asking, asking and over_note
         self._set()
 
     @property
@@ -93,8 +99,9 @@ class RecordKeys(QObject):
 
     def _set(self) -> None:
         for deed, shortcuts in self._shortcuts.items():
+            counts = deed in _UNWRITTEN if self._over_note else self._asking or deed != "confirm"
             for shortcut in shortcuts:
-                shortcut.setEnabled(self._listening and (self._asking or deed != "confirm"))
+                shortcut.setEnabled(self._listening and counts)
 
 
 class LineField(QLineEdit):

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPoint, QRect, Qt, Signal
+from PySide6.QtCore import QRect, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QVBoxLayout, QWidget
 
@@ -27,11 +28,11 @@ from acquire.app.lead_column import LeadColumn
 from acquire.app.note_keeper import NoteKeeper
 from acquire.app.overview_strip import OverviewStrip
 from acquire.app.record_keys import RecordKeys
-from acquire.app.record_words import outcome_words, view_words
+from acquire.app.record_words import end_hint, outcome_words, view_words
 from acquire.app.sounds import Sounds
 from acquire.app.step_card import StepCard
 from acquire.app.step_room import SPACING, StepRoom
-from acquire.app.subject_stand import SubjectStand
+from acquire.app.subject_stand import SubjectStand, place_of
 from acquire.app.subject_window import SubjectWindow
 from acquire.app.trace_view import TraceView
 from acquire.app.view_deeds import SPANS_S, after_deed
@@ -152,23 +153,22 @@ class RecordPage(QWidget):
         alarm = self._alarm.look(now_s, status, link.answered_s_ago, state.stop, feed.gaps())
         self._now = self._steps.look(status, state.stop, events)
         silent = alarm.phase == "silent"
-        over = self._now.phase == "finishing"
-        hint = _("Enter stores your note at the last sample.") if self.bar.noting else ""
-        self.step.show_step(self._now, silent=silent, hint=hint if over else "")
+        self.step.show_step(self._now, silent=silent, hint=end_hint(self._now, status, noting=self.bar.noting))
         self._stand.show_step(self._now, silent=silent)
         self.notes.look()
         if status is not None:
             self.leads.show_leads(status.leads, silent=silent)
         missing_s = alarm.lasted_s if silent else 0.0
         self.facts.show_status(status, state, missing_s=missing_s)
-        self.bar.show_paused(self._now.phase == "paused")
+        self.bar.show_paused(self._now.paused)
         self._early.follow(self._now.phase)
         self.bar.show_locked(self._early.locked)
         if self._early.locked:
             # There is nothing left to be asked about.
             self.bar.answer(False)
         for outcome in filter(self.notes.heard, link.outcomes()):
-            words = outcome.error or outcome_words(outcome, self._preferences.marks, events, state.rate_hz, self._now)
+            now = replace(self._now, phase="silent") if silent else self._now
+            words = outcome.error or outcome_words(outcome, self._preferences.marks, events, state.rate_hz, now)
             self.bar.say(words, "bad" if outcome.error else "good", now_s)
         self._crier.know(state.header.get("protocol_text"))
         self._crier.announce(events, state.stop, state.rate_hz, self._preferences.cues)
@@ -199,6 +199,8 @@ class RecordPage(QWidget):
         return super().close()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: D102 - Qt's own
+        if self.bar.type_on(event):
+            return
         # It means nothing by itself, but may belong to what is being typed.
         self._early.take()
         # Space is Pause wherever the keyboard is, so a button that has it is pressed with Enter.
@@ -249,22 +251,19 @@ class RecordPage(QWidget):
     def _do(self, deed: str) -> None:
         if self._link is None:
             return
-        if self.bar.asked:
-            # A question is answered by its own key or Enter; Stop's is Esc, which says no to all of them.
-            if deed in ("confirm", self.bar.asked) and deed != "stop":
-                self.bar.answer(True)
-                return
-            if deed == "stop":
-                self.bar.answer(False)
-                return
+        if self.bar.take(deed):
+            return
         if deed not in ALWAYS and self._early.take():
             self.bar.say(self._early.words(), "skipped", self._clock())
             return
         if deed in ("stop", "skip", "repeat"):
             self.bar.ask(deed, self._clock())
-            self._stand.keep_off(_place_of(self.bar))
+            if self.bar.noting:
+                # Space and letters are more of the note, so that no button may have them.
+                self.setFocus()
+            self._keep_bar_free()
         elif deed == "pause":
-            self._link.send("resume" if self._now.phase == "paused" else "pause")
+            self._link.send("resume" if self._now.paused else "pause")
         elif deed == "note":
             self.bar.open_note()
         elif deed.startswith("mark"):
@@ -273,6 +272,7 @@ class RecordPage(QWidget):
             self._acknowledge()
         elif deed == "subject_window":
             self._stand.toggle(self.screen(), self._preferences.subject_screen, self._now)
+            self._keep_bar_free()
         elif deed == "full_screen":
             toggle_full_screen(self.window())
         elif deed != "confirm":
@@ -281,8 +281,15 @@ class RecordPage(QWidget):
     def _clicked(self, deed: str) -> None:
         # A second click in the same place may be a slip; a question is answered on its own buttons.
         if deed != self.bar.asked:
+            if deed not in ALWAYS:
+                self.bar.answer(False)
             self._do(deed)
         self._show_switches()
+
+    def _keep_bar_free(self) -> None:
+        """Where something is asked or written, the subject's window does not lie."""
+        if self.bar.asked or self.bar.noting:
+            self._stand.keep_off(place_of(self.bar))
 
     def set_asked(self, place: QRect | None) -> None:
         """Keep still while the window asks something.
@@ -356,7 +363,8 @@ class RecordPage(QWidget):
         self._stand = SubjectStand(KeyRelay(self, self.bar, self.keys, self._do), self)
         self._stand.changed.connect(self._subject_changed)
         self.keys.pressed.connect(self._do)
-        self.bar.asking_changed.connect(self.keys.set_asking)
+        self.bar.asking_changed.connect(lambda asking: self.keys.set_asking(asking, over_note=self.bar.noting))
+        self.bar.note_opened.connect(self._keep_bar_free)
         self.bar.typing_ended.connect(self.take_keyboard)
         self.traces.set_message(_("Waiting for the first samples"))
         self._room = StepRoom(self, self.banner, self.step, self.traces)
@@ -384,8 +392,3 @@ def _lay_out(page: RecordPage) -> None:
     column.addWidget(FittingScroll(inside), 1)
     column.addWidget(page.bar)
     column.addWidget(page.facts)
-
-
-def _place_of(widget: QWidget) -> QRect:
-    """Where a widget is on the screen."""
-    return QRect(widget.mapToGlobal(QPoint(0, 0)), widget.size())

@@ -12,9 +12,27 @@ from acquire.viewer.step_clock import StepEvent, StepNow
 from acquire.viewer.texts import _
 
 if TYPE_CHECKING:
+    from acquire.recorder.control import RecorderStatus
     from acquire.viewer.link import Outcome
 
-__all__ = ["outcome_words", "view_words"]
+__all__ = ["end_hint", "outcome_words", "view_words"]
+
+
+def end_hint(now: StepNow, status: RecorderStatus | None, *, noting: bool) -> str:
+    """What is waited for when the protocol is over; "" where nothing is.
+
+    Args:
+        now: where the protocol stands.
+        status: of the recorder.
+        noting: whether a note is being written here.
+    """
+    if now.phase != "finishing":
+        return ""
+    if noting:
+        return _("Enter stores your note at the last sample.")
+    if status is not None and status.message:
+        return _("Waiting up to a minute for a note that was being typed elsewhere.")
+    return ""
 
 
 def outcome_words(
@@ -33,6 +51,8 @@ def outcome_words(
     if outcome.command == "mark" and outcome.text in marks:
         number = marks.index(outcome.text) + 1
         return _("Mark {n} {name} at {time}").format(n=number, name=mark_title(outcome.text), time=at)
+    if outcome.command == "pause" and now.phase == "silent":
+        return _("Paused at {time}; no samples come").format(time=at)
     return {
         "mark": _("Mark {name} at {time}").format(name=mark_title(outcome.text), time=at),
         "note": _("Note stored at {time}: {text}").format(time=at, text=outcome.text),

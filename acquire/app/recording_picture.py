@@ -227,23 +227,29 @@ class RecordingPicture(QWidget):
         font = theme.font(8.5)
         metrics = QFontMetricsF(font)
         painter.setFont(font)
+        least, pad = metrics.horizontalAdvance("mmm"), theme.px(6)
         marks = [event for event in review.events if event.kind in _MARKS]
+        named_to = room.left()
         for event, following in zip_longest(marks, marks[1:]):
-            x = room.left() + event.index * per_px
+            x = min(room.left() + event.index * per_px, room.right() - 1)
             top = room.top() + QFontMetricsF(theme.font(9)).height()
+            # At the right edge there is no room for a flag but at its left.
+            leftwards = room.right() - x < flag + pad + least
+            tip = x - flag if leftwards else x + flag
             painter.setBrush(colour)
             painter.drawLine(QPointF(x, room.bottom()), QPointF(x, top))
-            painter.drawPolygon(QPolygonF([QPointF(x, top), QPointF(x + flag, top + flag / 2), QPointF(x, top + flag)]))
+            painter.drawPolygon(QPolygonF([QPointF(x, top), QPointF(tip, top + flag / 2), QPointF(x, top + flag)]))
             # The name stands beside the flag up to the next one, where that leaves room for some of it.
             until = room.right() if following is None else room.left() + following.index * per_px
-            space = min(until - x - flag - theme.px(6), theme.px(150))
+            free = tip - named_to if leftwards else until - tip
+            space = min(free - pad, theme.px(150))
             name = metrics.elidedText(mark_title(event.text), Qt.TextElideMode.ElideRight, space)
-            if name and space >= metrics.horizontalAdvance("mmm"):
-                place = QRectF(
-                    x + flag, top - theme.px(1), metrics.horizontalAdvance(name) + theme.px(6), metrics.height()
-                )
+            if name and space >= least:
+                wide = metrics.horizontalAdvance(name) + pad
+                place = QRectF(tip - wide if leftwards else tip, top - theme.px(1), wide, metrics.height())
                 painter.fillRect(place, QColor(theme.current().paper))
                 painter.drawText(place, Qt.AlignmentFlag.AlignCenter, name)
+                named_to = max(tip, place.right())
 
     def _paint_time(self, painter: QPainter, review: Review, room: QRectF) -> None:
         """Labels under the picture, as many as there is room for."""

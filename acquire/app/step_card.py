@@ -30,7 +30,7 @@ def countdown_words(seconds: float) -> str:
 def phase_words(now: StepNow, *, silent: bool) -> tuple[str, str]:
     """What the recording does, and how good that is."""
     if silent or now.phase == "silent":
-        return _("No samples"), "bad"
+        return _("Paused · no samples") if now.paused else _("No samples"), "bad"
     return {
         "starting": (_("Starting"), "skipped"),
         "running": (_("Recording"), "good"),

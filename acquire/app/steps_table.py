@@ -106,6 +106,13 @@ class StepsTable(QTableWidget):
         """Show the steps of a recording, with those ticked that had better be repeated."""
         self.show_steps(review.report.steps, review.steps_to_repeat, review.steps_skipped)
 
+    def tick(self, positions: Collection[int]) -> None:
+        """Tick the steps at these positions in the plan, and no others."""
+        for row, step in enumerate(self._steps):
+            item = self.item(row, 0)
+            if item is not None:
+                item.setCheckState(Qt.CheckState.Checked if step.position in positions else Qt.CheckState.Unchecked)
+
     def ticked(self) -> tuple[int, ...]:
         """Positions in the plan of the ticked steps."""
         positions = []

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QObject, QRect, Signal
+from PySide6.QtCore import QObject, QPoint, QRect, Signal
 from PySide6.QtGui import QKeyEvent, QScreen
+from PySide6.QtWidgets import QWidget
 
 from acquire.app.subject_window import SubjectWindow
 from acquire.viewer.step_clock import StepNow
 
-__all__ = ["SubjectStand"]
+__all__ = ["SubjectStand", "place_of"]
+
+
+def place_of(widget: QWidget) -> QRect:
+    """Where a widget is, in global coordinates."""
+    return QRect(widget.mapToGlobal(QPoint(0, 0)), widget.size())
 
 
 class SubjectStand(QObject):

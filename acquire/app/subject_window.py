@@ -124,9 +124,18 @@ class SubjectWindow(QWidget):
 
     def keep_off(self, place: QRect) -> None:
         """Lie upon nothing of a place, in global coordinates: there something is asked."""
-        if self.isVisible() and self.frameGeometry().intersects(place):
-            self.showNormal()
-            self._stand_beside()
+        if not self.isVisible() or not self.frameGeometry().intersects(place):
+            return
+        self.showNormal()
+        self._stand_beside()
+        over = self.frameGeometry()
+        if over.intersects(place):
+            # With large text it begins higher up: there the window ends.
+            room, edge = (self._operator_screen or self.screen()).availableGeometry(), over.height() - self.height()
+            top = max(room.top(), min(over.top(), place.top() - over.height() // 2))
+            self.resize(self.width(), place.top() - top - edge)
+            # It may not become as low as that.
+            self.move(over.left(), place.top() - edge - self.height())
 
     def show_step(self, now: StepNow, *, silent: bool = False) -> None:
         """Show where the protocol stands.

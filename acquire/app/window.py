@@ -18,9 +18,10 @@ from acquire.app import theme
 from acquire.app.check_page import CheckPage
 from acquire.app.finish_page import FinishPage
 from acquire.app.full_screen import toggle_full_screen
-from acquire.app.note_keeper import untaken_words
+from acquire.app.note_keeper import lost_words, untaken_words
 from acquire.app.preferences_page import PreferencesPage
 from acquire.app.prepare_page import PreparePage
+from acquire.app.qt_words import speak
 from acquire.app.record_page import RecordPage
 from acquire.app.typing_guard import TypingGuard
 from acquire.app.window_body import WindowBody
@@ -125,7 +126,11 @@ class MainWindow(QMainWindow):
         self.body.leaving.hide()
         self.finish.begin(reviewed, ended, tuple(plan))
         self._turn_to(Stage.FINISH)
-        if words := untaken_words(self._untaken, () if reviewed is None else reviewed.events):
+        events = () if reviewed is None else reviewed.events
+        lost = lost_words(self._untaken, events)
+        self.body.keep(lost)
+        self.finish.set_held(bool(lost))
+        if words := untaken_words(self._untaken, events):
             self.body.say("doubtful", words)
 
     def show_busy(self, busy: Busy, share: float | None) -> None:
@@ -175,6 +180,7 @@ class MainWindow(QMainWindow):
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: D102 - Qt's own
         if self.conductor.recording and not self._leave_anyway:
             self.record.set_asked(QRect(self.mapToGlobal(QPoint(0, 0)), QSize(self.width(), theme.px(_ASKS_PX))))
+            self._show_leaving()
             self.body.leaving.ask()
             event.ignore()
             return
@@ -200,6 +206,7 @@ class MainWindow(QMainWindow):
         self.body.preferences_wanted.connect(self.show_preferences)
         self.body.leave_wanted.connect(self.leave)
         self.body.stay_wanted.connect(self._stay)
+        self.body.put_away.connect(self._forget_untaken)
         self.setCentralWidget(self.body)
 
     def _connect(self) -> None:
@@ -222,8 +229,9 @@ class MainWindow(QMainWindow):
     def _rebuild(self) -> None:
         """Make everything anew in other words, colours or sizes."""
         preferences = self.conductor.preferences
-        choose_language(preferences.language)
+        speak(choose_language(preferences.language))
         theme.apply(preferences.theme, preferences.text_scale)
+        ticked = self.finish.ticked()
         for page in (self.prepare, self.check, self.record, self.finish):
             page.close()
         if self.conductor.stage is Stage.PREPARE and self._view is not None:
@@ -232,6 +240,8 @@ class MainWindow(QMainWindow):
         self._build()
         old.deleteLater()
         self.conductor.show_again()
+        if self.conductor.stage is Stage.FINISH:
+            self.finish.tick(ticked)
 
     def _turn_to(self, stage: Stage) -> None:
         page = (self.prepare, self.check, self.record, self.finish)[stage.value]
@@ -259,6 +269,14 @@ class MainWindow(QMainWindow):
         self.body.edge.setVisible(self.body.pages.currentWidget() is not self.record)
         self.body.options.setVisible(self.body.pages.currentWidget() in (self.prepare, self.finish))
 
+    def _show_leaving(self) -> None:
+        over = self.record.step_now.phase == "finishing"
+        self.body.show_leaving(over=over, noting=self.record.bar.noting)
+
+    def _forget_untaken(self) -> None:
+        self._untaken = ()
+        self.finish.set_held(False)
+
     def _stay(self) -> None:
         self._leave_anyway = False
         self.body.leaving.hide()
@@ -278,6 +296,8 @@ class MainWindow(QMainWindow):
         page = self.body.pages.currentWidget()
         if page is self.record:
             self.record.show_status()
+            if self.body.leaving.isVisible():
+                self._show_leaving()
         elif page is self.check:
             self.check.show_state()
         self.body.look_at_clock()

@@ -30,10 +30,13 @@ class WindowBody(QWidget):
     leave_wanted = Signal()
     """The window shall be closed, though a recording is under way."""
     stay_wanted = Signal()
+    put_away = Signal()
+    """What was said above the page has been put away."""
 
     def __init__(self, pages: Sequence[QWidget]) -> None:
         super().__init__()
         self._busy_since_s: float | None = None
+        self._kept = ""
         self.study = label("", "muted", wrap=False)
         self.stages = StageBar()
         self.options = KeyButton(_("Preferences"), "Ctrl+,", kind="flat")
@@ -42,10 +45,10 @@ class WindowBody(QWidget):
         policy.setRetainSizeWhenHidden(True)
         self.options.setSizePolicy(policy)
         self.trouble = Banner("bad", "", dismiss=_("Put away"), dismiss_key="F6")
-        self.trouble.dismissed.connect(self.trouble.hide)
+        self.trouble.dismissed.connect(self._put_away)
         self.leaving = Banner(
             "doubtful",
-            _("The recording goes on without this window; open it again to see it. Close it?"),
+            "",
             _("Close the window"),
             dismiss=_("Stay"),
             asks=True,
@@ -59,8 +62,36 @@ class WindowBody(QWidget):
 
     def say(self, level: str, words: str) -> None:
         """Say something above the page; nothing where there are no words."""
-        self.trouble.show_message(level, words)
-        self.trouble.setVisible(bool(words))
+        told = " ".join(filter(None, (self._kept, words)))
+        self.trouble.show_message("bad" if self._kept else level, told)
+        self.trouble.setVisible(bool(told))
+
+    def keep(self, words: str) -> None:
+        """Say something that stays, whatever else is said, until somebody puts it away."""
+        if words or self._kept:
+            self._kept = words
+            self.say("bad", "")
+
+    def show_leaving(self, *, over: bool, noting: bool) -> None:
+        """Say what it means to close the window while its recorder still works.
+
+        Args:
+            over: whether the protocol is over.
+            noting: whether a note is being written.
+        """
+        if over and noting:
+            words = _("The recording is over, and only the note is waited for; closing stores it as it is. Close it?")
+        elif over:
+            words = _("The recording is over; its file is made without this window. Close it?")
+        else:
+            words = _("The recording goes on without this window; open it again to see it. Close it?")
+        if words != self.leaving.text:
+            self.leaving.show_message("doubtful", words, _("Close the window"))
+
+    def _put_away(self) -> None:
+        self._kept = ""
+        self.trouble.hide()
+        self.put_away.emit()
 
     def show_busy(self, busy: Busy, share: float | None) -> None:
         """Show what is being waited for, once that takes longer than one would notice."""

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from acquire.errors import RecorderError, RecorderErrorReason
 from acquire.recordings.content_rules import MAX_TEXT
 
-__all__ = ["COMMANDS", "DRAFTS", "MAX_TEXT", "Command", "checked_text", "one_line"]
+__all__ = ["COMMANDS", "DRAFTS", "GONE", "MAX_TEXT", "Command", "checked_text", "one_line"]
 
 COMMANDS = ("pause", "resume", "skip", "repeat", "mark", "note", "stop")
 DRAFTS = ("draft", "drop")
 """What a window tells of a note that is being written: how far it is, and that it is given up. A recording does not
 end over it."""
+GONE = "gone"
+"""What the server tells by itself of a connection that told of a note and has ended; nobody can send it."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -21,12 +23,14 @@ class Command:
     """A request that the recorder's own loop must obey.
 
     Attributes:
-        name: one of ``COMMANDS`` or ``DRAFTS``.
+        name: one of ``COMMANDS`` or ``DRAFTS``, or ``GONE``.
         text: of a mark, note or draft.
+        source: number of the connection that it came by; a draft belongs to its connection.
     """
 
     name: str
     text: str
+    source: int = 0
     _answer: queue.SimpleQueue[str] = field(default_factory=queue.SimpleQueue)
 
     def answer(self, error: str = "") -> None:

@@ -2,6 +2,7 @@
 
 A request is ``{"token": …, "command": …, "text": …}``; ``text`` goes with ``mark``, ``note`` and ``draft``. The answer
 is ``{"ok": true, "status": {…}}`` with the status after the command, or ``{"ok": false, "error": "a sentence"}``.
+A draft ends with the connection that told it.
 Whoever sends a wrong token, a line that is no request or a line of more than 64 KiB is answered once and cut off.
 Whoever has not shown the token is given little time and no place among those that have: a port on loopback is open to
 every program of the computer, and none of them may keep the operator out.
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import hmac
+import itertools
 import json
 import os
 import queue
@@ -28,11 +30,12 @@ from typing import Any, Self
 
 from acquire.errors import RecorderError, RecorderErrorReason
 from acquire.files import write_new
-from acquire.recorder.commands import COMMANDS, DRAFTS, MAX_TEXT, Command, checked_text, one_line
+from acquire.recorder.commands import COMMANDS, DRAFTS, GONE, MAX_TEXT, Command, checked_text, one_line
 
 __all__ = [
     "COMMANDS",
     "DRAFTS",
+    "GONE",
     "MAX_TEXT",
     "Command",
     "ControlClient",
@@ -50,7 +53,6 @@ MAX_CONNECTIONS = 16
 MAX_STRANGERS = 32
 """Connections that have not yet; one more, and the oldest of them is cut off."""
 STRANGER_S = 1.5
-_IDLE_S = 60.0
 _ANSWER_S = 10.0
 
 
@@ -81,6 +83,7 @@ class RecorderStatus:
         fitted_rate_hz: the true sampling rate as far as it is known; 0 before.
         drift_ppm: how much faster than its nominal rate the board samples, in millionths; 0 before that is known.
         awake: whether the system has agreed not to sleep meanwhile.
+        paused: whether the operator has paused it, whatever else goes on.
         leads: how good each lead's signal is, as ``dataclasses.asdict`` of ``acquire.checks.live.LeadState``.
     """
 
@@ -105,6 +108,7 @@ class RecorderStatus:
     fitted_rate_hz: float = 0.0
     drift_ppm: float = 0.0
     awake: bool = False
+    paused: bool = False
     leads: tuple[dict[str, Any], ...] = ()
 
 
@@ -123,6 +127,7 @@ class ControlServer:
         self._commands: queue.Queue[Command] = queue.Queue(maxsize=64)
         self._places = threading.BoundedSemaphore(MAX_CONNECTIONS)
         self._strangers = _Strangers()
+        self._sources = itertools.count(1)
         self._server = _Server(("127.0.0.1", 0), self._converse)
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name="control", daemon=True
@@ -182,15 +187,24 @@ class ControlServer:
             )
             _send(stream, {"ok": False, "error": words})
             return
+        source, drafted = next(self._sources), False
         try:
-            stream.connection.settimeout(_IDLE_S)
+            # A window may be told nothing for an hour; whoever is gone has hung up, as this is no network.
+            stream.connection.settimeout(None)
             while True:
-                _send(stream, {"ok": False, "error": request} if isinstance(request, str) else self._answer(*request))
-                if isinstance(request, str) or not (line := stream.rfile.readline(MAX_LINE_BYTES + 1)):
+                if isinstance(request, str):
+                    _send(stream, {"ok": False, "error": request})
+                    return
+                drafted = drafted or request[0] == "draft"
+                _send(stream, self._answer(*request, source))
+                if not (line := stream.rfile.readline(MAX_LINE_BYTES + 1)):
                     return
                 request = self._understood(line)
         finally:
             self._places.release()
+            if drafted:
+                with contextlib.suppress(queue.Full):
+                    self._commands.put(Command(name=GONE, text="", source=source), timeout=_ANSWER_S)
 
     def _understood(self, line: bytes) -> tuple[str, str] | str:
         """The command and text of a line, or why whoever sent it is cut off."""
@@ -207,13 +221,13 @@ class ControlServer:
             return "The token is not the one of this recording."
         return name, text
 
-    def _answer(self, name: str, text: str) -> dict[str, Any]:
+    def _answer(self, name: str, text: str, source: int) -> dict[str, Any]:
         if name == "status":
             return {"ok": True, "status": asdict(self._status())}
         if name not in (*COMMANDS, *DRAFTS):
             return {"ok": False, "error": f"There is no command {name[:40]!r}; there are {', '.join(COMMANDS)}."}
         try:
-            return self._obey(Command(name=name, text=checked_text(name, text)))
+            return self._obey(Command(name=name, text=checked_text(name, text), source=source))
         except RecorderError as error:
             return {"ok": False, "error": str(error)}
 

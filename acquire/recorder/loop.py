@@ -17,7 +17,7 @@ from acquire.errors import BoardError, JournalError
 from acquire.names import without_folders
 from acquire.recorder.awake import Awake
 from acquire.recorder.bystanders import Bystanders
-from acquire.recorder.control import DRAFTS, MAX_TEXT, Command, ControlServer, RecorderStatus
+from acquire.recorder.control import DRAFTS, GONE, MAX_TEXT, Command, ControlServer, RecorderStatus
 from acquire.recorder.disk import DiskWatch
 from acquire.recorder.link_watch import LinkWatch
 from acquire.recordings.content import RecordedEvent
@@ -34,6 +34,7 @@ LONGEST_READ_S = 1.0
 SHOW_INTERVAL_S = 0.2
 WAITED = "no samples: the protocol waited"
 _LATE_NOTE_POLL_S = 0.02
+NOTE_AWAITED = "waiting up to a minute for a note that is being written"
 NOTE_PATIENCE_S = 60.0
 """For so long after its last letter a note that is being written keeps the recording from being finished."""
 
@@ -85,7 +86,7 @@ class Recorder:
         self._stop_reason = ""
         self._noticed = False
         self._shown_s = 0.0
-        self._draft: str | None = None
+        self._drafts: dict[int, str] = {}
         self.status = RecorderStatus(state="starting", rate_hz=info.nominal_rate_hz)
 
     def stop(self, reason: str) -> None:
@@ -128,15 +129,19 @@ class Recorder:
 
     def _await_note(self, control: ControlServer) -> None:
         """The protocol is over: a note that is being written may still be ended; it belongs to the last sample."""
-        self.status = replace(self.status, state="finishing", stalled_s=0.0, message="")
+        message = NOTE_AWAITED if self._drafts else ""
+        self.status = replace(self.status, state="finishing", stalled_s=0.0, message=message)
         limit_s = time.monotonic() + NOTE_PATIENCE_S
-        while self._draft is not None and not self._stop_reason and time.monotonic() < limit_s:
+        while self._drafts and not self._stop_reason and time.monotonic() < limit_s:
             command = control.next_command()
             if command is None:
                 time.sleep(_LATE_NOTE_POLL_S)
-            elif command.name in ("note", *DRAFTS):
-                limit_s = time.monotonic() + NOTE_PATIENCE_S
-                self._take_note(command)
+            elif command.name in ("note", GONE, *DRAFTS):
+                if command.name != GONE:
+                    limit_s = time.monotonic() + NOTE_PATIENCE_S
+                if command.name == "note":
+                    self._note(self._index, "note", command.text)
+                self._take_draft(command)
                 command.answer()
             elif command.name == "stop":
                 command.answer()
@@ -144,19 +149,23 @@ class Recorder:
             else:
                 command.answer(f"The command {command.name} came too late: the recording is being finished.")
 
-    def _take_note(self, command: Command) -> None:
-        """Take a note of after the end, or how far it is."""
-        if command.name == "note":
-            self._note(self._index, "note", command.text)
-        self._draft = command.text if command.name == "draft" else None
+    def _take_draft(self, command: Command) -> None:
+        """Learn how far the note of a connection is, or that it is written, given up or left behind."""
+        if command.name == "draft":
+            self._drafts[command.source] = command.text
+            return
+        left = self._drafts.pop(command.source, "")
+        if command.name == GONE and left:
+            # Whoever was writing it is gone: what there is of it is kept.
+            self._note(self._index, "note", left)
 
     def _close(self) -> None:
         if self._player.state.phase in ("running", "paused"):
             reason = without_folders(self._stop_reason)
             self._happen([replace(event, text=reason) for event in self._player.stop(self._index)])
-        # Whoever was writing it is gone, or there was no time left: what there is of it is kept.
-        draft, self._draft = self._draft, None
-        if draft:
+        # There was no time left: what there is of them is kept.
+        drafts, self._drafts = self._drafts, {}
+        for draft in filter(None, drafts.values()):
             self._note(self._index, "note", draft)
         self._writer.append_close(without_folders(self._reason()), link=asdict(self._board.link()))
 
@@ -231,14 +240,14 @@ class Recorder:
 
     def _deed(self, command: Command) -> list[Event]:
         player, index = self._player, self._index
-        if command.name in DRAFTS:
-            self._draft = command.text if command.name == "draft" else None
+        if command.name in (GONE, *DRAFTS):
+            self._take_draft(command)
             return []
         if command.name == "mark":
             return player.mark(index, command.text)
         if command.name == "note":
             written = player.note(index, command.text)
-            self._draft = None
+            self._take_draft(command)
             return written
         if command.name == "stop":
             return [replace(event, text="stopped by the operator") for event in player.stop(index)]
@@ -301,4 +310,5 @@ class Recorder:
             drift_ppm=self._bystanders.drift_ppm,
             leads=self._bystanders.leads,
             awake=self._awake.held,
+            paused=state.phase == "paused",
         )

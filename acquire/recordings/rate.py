@@ -26,6 +26,10 @@ _PART_ROWS = 1 << 16
 _LIVE_BLOCKS = 128
 _LIVE_BLOCK_S = 0.25
 _ROW, _HOST_NS, _BOARD_NS = range(3)
+_RESTART_S, _RESTART_SHARE = 1.0, 0.1
+"""By how much more than this a board's clock may be off its rows from one chunk to the next; else it began anew."""
+_FURTHEST = 2.0
+"""By what factor a live estimate may be off the nominal rate; beyond it nothing is known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +57,9 @@ def drift_ppm(rate_hz: float, nominal_rate_hz: float) -> float | None:
 def fit_rate_hz(clock: Samples, nominal_rate_hz: float) -> float:
     """The true sampling rate of a whole recording.
 
-    The board's own clock is taken where every row has it: it knows no delays, and it is the only right one for a
-    simulated board that runs faster than real time. Else the host's arrival times are.
+    The board's own clock is taken where every row has it and it never began anew, as that of a board does which was
+    switched off and on: it knows no delays, and it is the only right one for a simulated board that runs faster than
+    real time. Else the host's arrival times are.
 
     Args:
         clock: shape (m, 3): row, host ns, board ns or −1, ordered by row; an array or a source.
@@ -125,7 +130,8 @@ class RateEstimator:
         self._nominal_rate_hz = nominal_rate_hz
         self._host = _LiveEnvelope(nominal_rate_hz)
         self._board: _LiveEnvelope | None = _LiveEnvelope(nominal_rate_hz)
-        self._known = (0, 0.0)
+        self._known: tuple[_LiveEnvelope | None, int, float] = (None, 0, 0.0)
+        self._last: tuple[int, int] | None = None
 
     def feed(self, index: int, host_ns: int, board_ns: int) -> None:
         """Take the last row of a chunk: its index, and when it came by the host's and the board's clock (or −1)."""
@@ -133,15 +139,27 @@ class RateEstimator:
         if board_ns < 0:
             self._board = None
         elif self._board is not None:
+            if self._restarted(index, board_ns):
+                # A board that was switched off and on again counts from nothing: what was before says no more.
+                self._board = _LiveEnvelope(self._nominal_rate_hz)
+            self._last = (index, board_ns)
             self._board.feed(index, board_ns)
 
+    def _restarted(self, index: int, board_ns: int) -> bool:
+        if self._last is None:
+            return False
+        rows, passed_ns = np.array([[index - self._last[0]], [board_ns - self._last[1]]])
+        return bool(_restarts(rows, passed_ns, self._nominal_rate_hz)[0])
+
     def rate_hz(self) -> float:
-        """Samples per second, or 0 while there is less than 10 s to go by."""
+        """Samples per second, or 0 while there is less than 10 s to go by, or what there is makes no sense."""
         chosen = self._board or self._host
-        changes, rate_hz = self._known
-        if changes != chosen.changes:
+        of, changes, rate_hz = self._known
+        if (of, changes) != (chosen, chosen.changes):
             rate_hz = chosen.rate_hz()
-            self._known = (chosen.changes, rate_hz)
+            if not 1 / _FURTHEST < rate_hz / self._nominal_rate_hz < _FURTHEST:
+                rate_hz = 0.0
+            self._known = (chosen, chosen.changes, rate_hz)
         return rate_hz
 
     def drift_ppm(self) -> float | None:
@@ -203,8 +221,28 @@ def _fit_hz(clock: Samples, start: int, stop: int, nominal_rate_hz: float) -> fl
         return 0.0
     if _entry(clock, stop - 1, _ROW) - _entry(clock, start, _ROW) < MIN_FIT_S * nominal_rate_hz:
         return 0.0
-    has_own = all((part[:, _BOARD_NS] >= 0).all() for part in _parts(clock, start, stop))
-    return _rate_hz(*_envelope(clock, _BOARD_NS if has_own else _HOST_NS, start, stop, nominal_rate_hz))
+    column = _BOARD_NS if _goes_on(clock, start, stop, nominal_rate_hz) else _HOST_NS
+    return _rate_hz(*_envelope(clock, column, start, stop, nominal_rate_hz))
+
+
+def _goes_on(clock: Samples, start: int, stop: int, nominal_rate_hz: float) -> bool:
+    """Whether the rows ``[start, stop)`` all have the board's clock, and it never began anew among them."""
+    last: NDArray[Any] | None = None
+    for part in _parts(clock, start, stop):
+        if (part[:, _BOARD_NS] < 0).any():
+            return False
+        whole = part if last is None else np.concatenate((last, part))
+        if _restarts(np.diff(whole[:, _ROW]), np.diff(whole[:, _BOARD_NS]), nominal_rate_hz).any():
+            return False
+        last = part[-1:]
+    return True
+
+
+def _restarts(rows: NDArray[np.int64], passed_ns: NDArray[np.int64], nominal_rate_hz: float) -> NDArray[np.bool_]:
+    """From which chunk to the next a board's clock began anew: it is far off what the rows between them take."""
+    rows_s = rows / nominal_rate_hz
+    off: NDArray[np.bool_] = np.abs(passed_ns / 1e9 - rows_s) > _RESTART_S + _RESTART_SHARE * rows_s
+    return off
 
 
 def _envelope(

@@ -41,6 +41,7 @@ class Review:
         words: why, a sentence each.
         steps_to_repeat: positions in the plan of the steps that should be done again.
         steps_skipped: positions in the plan of the steps that the operator left out, wholly or in part.
+        silent_s: for how long before the end no samples came.
     """
 
     path: Path
@@ -60,6 +61,7 @@ class Review:
     words: tuple[str, ...]
     steps_to_repeat: tuple[int, ...]
     steps_skipped: tuple[int, ...]
+    silent_s: float = 0.0
 
 
 def review(recording: Path, on_share: Callable[[float], None] = lambda share: None) -> Review:
@@ -101,7 +103,17 @@ def review(recording: Path, on_share: Callable[[float], None] = lambda share: No
             words=judged.words,
             steps_to_repeat=judged.steps_to_repeat,
             steps_skipped=judged.steps_skipped,
+            silent_s=_silent_s(opened),
         )
+
+
+def _silent_s(recording: Recording) -> float:
+    """For how long the recorder heard nothing before it was stopped, by its own clock."""
+    ended = next((event for event in reversed(recording.events) if event.kind in ("stop", "end")), None)
+    n_chunks = recording.clock.shape[0]
+    if ended is None or not n_chunks or ended.index < recording.n_samples:
+        return 0.0
+    return max(0.0, (ended.host_ns - int(recording.clock[n_chunks - 1, 1])) / 1e9)
 
 
 def _report(recording: Recording) -> RecordingReport:

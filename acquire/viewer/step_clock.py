@@ -58,6 +58,7 @@ class StepNow:
         duration_s: of this entry; 0 where the plan is not known.
         left_s: of the whole protocol if nobody intervenes.
         elapsed_s: since the first sample.
+        paused: whether the operator has paused it, though no samples may come either.
     """
 
     phase: Phase = "starting"
@@ -74,6 +75,7 @@ class StepNow:
     duration_s: float = 0.0
     left_s: float = 0.0
     elapsed_s: float = 0.0
+    paused: bool = False
 
     @property
     def share(self) -> float:
@@ -116,7 +118,7 @@ class StepClock:
         return now
 
     def _reckon(self, status: RecorderStatus, stop: int, events: Sequence[StepEvent]) -> StepNow:
-        now = self._told(status)
+        now = replace(self._told(status), paused=status.paused or status.state == "paused")
         if now.phase != "running" or status.rate_hz <= 0:
             return now
         ahead = min(stop - status.n_samples, round(_MOST_AHEAD_S * status.rate_hz))

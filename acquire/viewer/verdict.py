@@ -10,6 +10,7 @@ from acquire.recorder.disk import span_in_words
 from acquire.recordings.content import RecordedEvent
 from acquire.recordings.report import RecordingReport, StepCoverage, plan_places
 from acquire.viewer.activity_names import activity_title
+from acquire.viewer.endings import ending_words
 from acquire.viewer.quality import LeadQuality, Looks
 from acquire.viewer.texts import _, ngettext
 from protocols.script import PlannedStep
@@ -140,7 +141,7 @@ def _spoilt(report: RecordingReport, looks: Looks, events: Sequence[EventLike], 
 def _ending(report: RecordingReport, events: Sequence[EventLike]) -> tuple[Verdict, str]:
     if any(event.kind == "end" for event in events):
         return "good", _("The protocol was recorded to its end.")
-    why = report.ending.rstrip(".") or _("nobody knows why")
+    why = ending_words(report.ending).rstrip(".") or _("nobody knows why")
     return "doubtful", _("The recording ended early: {why}.").format(why=why)
 
 

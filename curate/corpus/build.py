@@ -9,6 +9,7 @@ windows of recordings that did not change; the file is the same as if all had be
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,13 +18,15 @@ from typing import Any
 from acquire.files import remove_leftover, temporary_beside
 from acquire.study import Study
 from curate.corpus.file import card_path, publish_corpus, read_back, write_corpus
-from curate.corpus.gather import Progress, cut_all, survey_all
+from curate.corpus.gather import Progress, cut_all, most_bytes, survey_all
 from curate.corpus.lock import hold_corpus, remove_parts
 from curate.corpus.recording import CutSettings, Survey
 from curate.corpus.reuse import open_old
 from curate.corpus.run import ClusterRunner, LocalRunner
 from curate.corpus.settings import (
+    check_layers,
     check_numbers,
+    check_splits_once,
     choose_factors,
     choose_keep,
     choose_leads,
@@ -36,14 +39,17 @@ from curate.corpus.sides import plan_splits
 from curate.corpus.tasks import refuse_problems, told_without_place
 from curate.errors import CorpusError
 from curate.signals.clean import SETTLE_S
+from curate.splits.cut import listed
 from curate.splits.leakage import check_subjects
 from curate.splits.make import SplitSettings
+from curate.splits.plan import natural
 from protocols.errors import TrileadError
 
 __all__ = ["build_corpus", "card_path", "corpus_path"]
 
 _SCALED_UNIT = "98th percentile of the recording"
 _BLOCK_WINDOWS_OF_BEATS = 4
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +91,8 @@ def build_corpus(
     layers: Sequence[str] | None = None,
     subjects: Sequence[str] | None = None,
     without: Sequence[str] = (),
+    recordings: Sequence[str] | None = None,
+    without_recordings: Sequence[str] = (),
     activities: Sequence[str] | None = None,
     max_artefact: int = 4,
     min_quality: str = "unusable",
@@ -114,6 +122,8 @@ def build_corpus(
         layers: take only these annotators' layers; None takes all.
         subjects: take only these subjects' recordings; None takes all.
         without: leave these subjects' recordings out.
+        recordings: take only recordings of these names, or patterns like ``sub-S01*``; None takes all.
+        without_recordings: leave recordings of these names or patterns out.
         activities: take only windows of these activities; None takes all.
         max_artefact: take only windows whose artefact degree, as people graded it, is at most this.
         min_quality: mask leads of a lower grade than this; see ``curate.corpus.windows.Keep``.
@@ -139,10 +149,13 @@ def build_corpus(
         raise CorpusError(
             "the corpus exists already; give another name, or --overwrite to replace it.", path=path, reason="exists"
         )
+    if hop_beats is not None and not n_beats:
+        raise CorpusError("--hop-beats goes with --beats; give both, or leave it out.", path=path, reason="setting")
+    check_splits_once(path, splits)
     hop_beats = max(n_beats, 1) if hop_beats is None else hop_beats
     wanted = _Wanted(
         name=name,
-        window_s=choose_room(window_s, n_beats, rate_hz),
+        window_s=choose_room(path, window_s, n_beats, rate_hz),
         hop_s=float(hop_s),
         n_beats=n_beats,
         hop_beats=hop_beats,
@@ -167,26 +180,27 @@ def build_corpus(
         band_hz=band_hz,
         workers=workers,
         seed=seed,
-        n_beats=n_beats,
         hop_beats=hop_beats,
     )
     if scheduler is not None and workers is not None:
-        raise CorpusError("give workers or a scheduler, not both.", path=path, reason="setting")
-    recordings = study.recordings()
-    if not recordings:
+        raise CorpusError("give --workers or --scheduler, not both.", path=path, reason="setting")
+    paths = study.recordings()
+    if not paths:
         raise CorpusError("there are no recordings; record or import some first.", path=study.path, reason="empty")
-    recordings = choose_recordings(study, recordings, subjects=subjects, without=without)
+    paths = choose_recordings(
+        study, paths, subjects=subjects, without=without, only=recordings, without_recordings=without_recordings
+    )
     tell = on_progress or (lambda what, done, total: None)
     try:
         if scheduler is None:
             with hold_corpus(path), LocalRunner(workers, study.path) as runner:
-                _build(runner, study, recordings, path, wanted, tell)
+                _build(runner, study, paths, path, wanted, tell)
         else:
             # Workers know nothing of the folder that this process stands in.
             study, path = replace(study, path=study.path.resolve()), path.resolve()
-            recordings = [recording.resolve() for recording in recordings]
+            paths = [recording.resolve() for recording in paths]
             with hold_corpus(path) as folder, ClusterRunner(scheduler, folder) as cluster:
-                _build(cluster, study, recordings, path, wanted, tell)
+                _build(cluster, study, paths, path, wanted, tell)
     except OSError as error:
         raise CorpusError(
             f"the corpus cannot be written: {(error.strerror or str(error))[:160]}; look at the disk and its "
@@ -208,8 +222,9 @@ def _build(
     """Build a corpus whose name is held."""
     surveyed, left_out = survey_all(runner, study, recordings, wanted.layers, settle_s=SETTLE_S, tell=tell)
     _refuse(study, left_out, len(recordings), wanted)
+    check_layers(study, recordings, wanted.layers)
     surveys = {name: one.survey for name, one in surveyed.items()}
-    _check_subjects(surveys)
+    _check_subjects(study, surveys)
     settings = _settings(study, list(surveys.values()), wanted)
     split_settings = SplitSettings(
         window_s=wanted.window_s,
@@ -227,7 +242,7 @@ def _build(
             _refuse(study, gathered.problems, len(recordings), wanted)
             left_out |= gathered.problems
             surveys = {name: surveys[name] for name in gathered.pieces}
-            _check_subjects(surveys)
+            _check_subjects(study, surveys)
             crc32 = write_corpus(
                 temporary,
                 gathered.pieces,
@@ -244,6 +259,16 @@ def _build(
         tell("check", 0, 1)
         read_back(temporary, crc32)
         publish_corpus(temporary, path, overwrite=wanted.overwrite)
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        needed = most_bytes([one.survey for one in surveyed.values()], set(surveyed), settings)
+        raise CorpusError(
+            f"the disk is full: the corpus and what it is made of take up to {needed / 1e6:.0f} MB; make room and "
+            "build again, which goes on from what is there.",
+            path=path,
+            reason="disk",
+        ) from error
     finally:
         remove_leftover(temporary)
     remove_parts(path)
@@ -256,8 +281,20 @@ def _refuse(study: Study, problems: Mapping[str, TrileadError], n_recordings: in
         refuse_problems(study, problems, n_recordings)
 
 
-def _check_subjects(surveys: Mapping[str, Survey]) -> None:
-    check_subjects([one.subject for one in surveys.values() if one.ranges] or [one.subject for one in surveys.values()])
+def _check_subjects(study: Study, surveys: Mapping[str, Survey]) -> None:
+    everybody = {one.subject for one in surveys.values()}
+    labelled = {one.subject for one in surveys.values() if one.ranges}
+    if len(labelled) == 1 and len(everybody) > 1:
+        lacking = sorted(everybody - labelled, key=natural)
+        named = any(one.activities for one in surveys.values() if one.subject in lacking)
+        raise CorpusError(
+            f"of {len(everybody)} subjects {listed(lacking)} {'has' if len(lacking) == 1 else 'have'} no labelled "
+            f"stretch ({'none is long enough and usable' if named else 'no activity label'}), and identity needs at "
+            "least two with one; import with --activity, or label it.",
+            path=study.path,
+            reason="labels",
+        )
+    check_subjects(sorted(labelled or everybody))
 
 
 def _settings(study: Study, surveys: Sequence[Survey], wanted: _Wanted) -> CutSettings:

@@ -268,6 +268,8 @@ def _value(value: Any) -> str:
         return "; ".join(_value(one) for one in value["one of"])
     if isinstance(value, dict):
         return ", ".join(f"{name.replace('_', ' ')} {_value(one)}" for name, one in value.items())
+    if value is None:
+        return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):

@@ -16,9 +16,30 @@ from curate.corpus.recording import CutSettings, Survey
 from curate.corpus.sides import SplitPlans, make_sides
 from curate.corpus.write import BLOCK_BYTES, CorpusWriter
 from curate.errors import CorpusError
+from curate.splits.cut import listed
 from curate.splits.leakage import check_shared_contents, check_splits, check_subjects
 
 __all__ = ["card_path", "publish_corpus", "read_back", "write_corpus"]
+
+
+_CHOSEN = "activity not wanted"
+_TOLD_REASONS = 3
+_LOOK = "look at the labels and recordings"
+_MENDS = {
+    "missing samples": "take a shorter --window-s, or record again",
+    "marked unusable": "look at the labels that say so, or choose others with --layers",
+    "labels contradict one another": "adjudicate them, or choose one with --layers",
+    "no activity label": "label the recordings, import with --activity, or take more --layers",
+    "activity changes inside": "take a shorter --window-s, or fewer --beats",
+    _CHOSEN: "name other --activities",
+    "artefact too strong": "take a higher --max-artefact",
+    "filter not settled": "record longer without a gap",
+    "no lead with signal": "look at the electrodes, or name other --leads",
+    "quality too low": "take a lower --min-quality",
+    "beats missing inside": "take fewer --beats",
+    "longer than the window": "take a longer --window-s, or leave it out",
+}
+"""Reason → what mends it; see ``REASONS`` and ``BEAT_REASONS``."""
 
 
 def card_path(corpus: Path) -> Path:
@@ -79,15 +100,10 @@ def write_corpus(
         excluded = _excluded(writer.sources)
         table = writer.table()
         if not table:
-            most = max(excluded, key=lambda reason: excluded[reason])
-            raise CorpusError(
-                f"no window could be kept; {excluded[most]} were refused because of: {most}; look at the labels and "
-                f"recordings.",
-                path=path.parent,
-                reason="empty",
-            )
+            raise CorpusError(_why_empty(excluded), path=path.parent, reason="empty")
         subjects = table["subject"]
         assert isinstance(subjects, Texts)
+        _check_everybody(subjects.names, writer.sources, path.parent)
         check_subjects(subjects.names)
         splits = make_sides(table, writer.sources, planned, explicit=explicit)
         writer.finish(
@@ -103,6 +119,30 @@ def write_corpus(
         )
     tell("write", len(pieces), len(pieces))
     return writer.crc32
+
+
+def _why_empty(excluded: Mapping[str, int]) -> str:
+    """Which reasons left no window, the largest first, and what mends that; the user's own choice comes last."""
+    reasons = sorted((reason for reason in excluded if excluded[reason]), key=lambda reason: -excluded[reason])
+    told = [reason for reason in reasons if reason != _CHOSEN] or reasons
+    if not told:
+        return "no window could be kept, for the recordings are shorter than a window; take a shorter --window-s."
+    counts = ", ".join(f"{reason} ({excluded[reason]})" for reason in told[:_TOLD_REASONS])
+    others = excluded.get(_CHOSEN, 0) if _CHOSEN not in told else 0
+    beside = f"; {others} more are of activities that --activities does not name" if others else ""
+    return f"no window could be kept; refused because of: {counts}{beside}; {_MENDS.get(told[0], _LOOK)}."
+
+
+def _check_everybody(kept: Sequence[str], sources: Sequence[Mapping[str, Any]], place: Path) -> None:
+    """Where windows of one subject alone are left, say what became of the others'."""
+    lacking = sorted({str(source["subject"]) for source in sources} - set(kept))
+    if len(set(kept)) == 1 and lacking:
+        why = _why_empty(_excluded([source for source in sources if source["subject"] in lacking]))
+        raise CorpusError(
+            f"only {kept[0]} has windows, and identity needs at least two subjects; of {listed(lacking)} {why}",
+            path=place,
+            reason="empty",
+        )
 
 
 def _excluded(sources: Sequence[Mapping[str, Any]]) -> dict[str, int]:

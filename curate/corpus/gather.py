@@ -18,7 +18,7 @@ from curate.corpus.tasks import CutTask, SurveyTask, cut, survey
 from curate.errors import CorpusError
 from protocols.errors import TrileadError
 
-__all__ = ["Gathered", "Progress", "cut_all", "survey_all"]
+__all__ = ["Gathered", "Progress", "cut_all", "most_bytes", "survey_all"]
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done (``survey``, ``cut``, ``write``, ``check``), how far it is, and of how many; and once,
@@ -145,9 +145,7 @@ def _check_space(corpus: Path, surveys: Sequence[Survey], absent: set[str], sett
     Raises:
         CorpusError: too little is free for all windows that could be cut, in parts and in the corpus.
     """
-    window_bytes = 4 * len(settings.leads) * settings.n_samples + _TABLE_BYTES
-    most = {survey.recording: _most_windows(survey, settings) for survey in surveys}
-    needed = window_bytes * (sum(most.values()) + sum(most[name] for name in absent))
+    needed = most_bytes(surveys, absent, settings)
     free = shutil.disk_usage(corpus.parent).free
     if needed > free:
         raise CorpusError(
@@ -156,6 +154,13 @@ def _check_space(corpus: Path, surveys: Sequence[Survey], absent: set[str], sett
             path=corpus,
             reason="disk",
         )
+
+
+def most_bytes(surveys: Sequence[Survey], absent: set[str], settings: CutSettings) -> int:
+    """The most that all windows that could be cut take, in the corpus and in the parts of recordings without one."""
+    window_bytes = 4 * len(settings.leads) * settings.n_samples + _TABLE_BYTES
+    most = {survey.recording: _most_windows(survey, settings) for survey in surveys}
+    return window_bytes * (sum(most.values()) + sum(most[name] for name in absent))
 
 
 def _most_windows(survey: Survey, settings: CutSettings) -> int:

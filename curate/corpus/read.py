@@ -18,6 +18,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from acquire.recordings.seal import is_sealed
 from curate.corpus.piece import read_texts
 from curate.errors import CorpusError
 from curate.splits.make import SIDES, SPLIT_KINDS, family_of
@@ -49,13 +50,38 @@ _TEXT_COLUMNS = ("subject", "session", "recording", "activity", "quality")
 _BRIDGE_WINDOWS = 8
 
 
-def open_corpus(path: Path | str) -> Corpus:
+def open_corpus(path: Path | str, *, check_seal: bool = False) -> Corpus:
     """Open a corpus file.
+
+    Args:
+        path: the file.
+        check_seal: read all of it first, and refuse it where a byte is not as it was written; a gigabyte takes about a
+            second.
 
     Raises:
         CorpusError: the file is missing, cut, foreign, newer than this program, or its parts contradict one another.
     """
-    return Corpus(Path(path))
+    path = Path(path)
+    if check_seal:
+        _check_seal(path)
+    return Corpus(path)
+
+
+def _check_seal(path: Path) -> None:
+    """Refuse a file that is not as it was written, before HDF5 sees it; one that is not there is another's to tell."""
+    try:
+        sound = is_sealed(path)
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+    if not sound:
+        raise CorpusError(
+            "the file is damaged, cut off, or was changed after it was built, for its seal does not fit; build the "
+            "corpus again.",
+            path=path,
+            reason="damaged",
+        )
 
 
 class Corpus:
@@ -101,11 +127,7 @@ class Corpus:
         except FileNotFoundError:
             raise CorpusError("there is no such corpus; build it with `trilead corpus`.", path=path) from None
         except (OSError, KeyError, ValueError, TypeError, RuntimeError, RecursionError) as error:
-            raise CorpusError(
-                f"the file cannot be read as a corpus ({_first_line(error)}); build it again.",
-                path=path,
-                reason="damaged",
-            ) from error
+            raise _unreadable(path, error) from error
 
     # opening
 
@@ -323,9 +345,7 @@ class Corpus:
             try:
                 self._file = h5py.File(self.path, "r")
             except OSError as error:
-                raise CorpusError(
-                    f"the file can no longer be opened ({_first_line(error)}).", path=self.path
-                ) from error
+                raise _unreadable(self.path, error) from error
             self._pid = os.getpid()
         return self._file
 
@@ -393,5 +413,17 @@ def _json_object(dataset: h5py.Dataset | None) -> dict[str, Any]:
     return value
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:160]
+def _unreadable(path: Path, error: BaseException) -> CorpusError:
+    """What to say of a file that HDF5 or Python stumbled over, without their own words."""
+    words = str(error)
+    if path.is_dir():
+        fault, mend = "is a folder, not a corpus file", "move it away"
+    elif isinstance(error, PermissionError):
+        fault, mend = "may not be read", "mend its permissions"
+    elif "truncated file" in words:
+        fault, mend = "is cut off", "build the corpus again"
+    elif "signature not found" in words:
+        fault, mend = "is not an HDF5 file, hence no corpus", "build the corpus again"
+    else:
+        fault, mend = "is damaged, or is no corpus", "build the corpus again"
+    return CorpusError(f"the file {fault}; {mend}.", path=path, reason="damaged")

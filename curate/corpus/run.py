@@ -6,8 +6,8 @@ function writes what is large to the disk, so that little travels between proces
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import gc
 import importlib
 import logging
 import multiprocessing
@@ -15,7 +15,6 @@ import os
 import re
 import secrets
 import signal
-import socket
 import sys
 import threading
 import time
@@ -174,37 +173,42 @@ class ClusterRunner:
             ) from error
         self._scheduler = scheduler
         self._folder = folder
-        self._probe()
         with contextlib.ExitStack() as stack:
             stack.enter_context(_quiet_client())
+            self._knock()
             try:
                 self._client: Any = self._library.Client(
                     scheduler, timeout=CLUSTER_WAIT_S, set_as_default=False, name="trilead"
                 )
             except (OSError, TimeoutError, ValueError, ImportError) as error:
-                # The client that came to nothing closes itself when it is collected, by a lock that it must not find
-                # taken: now rather than in the midst of the next one's start.
-                error.__traceback__ = None
-                gc.collect()
                 raise self._no_answer() from error
             stack.callback(self._client.close)
             self._check()
             self._stack = stack.pop_all()
 
-    def _probe(self) -> None:
-        """Knock at the address before anything is started that would have to be taken down again."""
-        address = _ADDRESS.fullmatch(self._scheduler)
-        if address is None:
-            raise self._no_answer()
+    def _knock(self) -> None:
+        """Ask who is there before anything is started that would have to be taken down again."""
+        if _ADDRESS.fullmatch(self._scheduler) is None:
+            raise CorpusError(
+                f"the scheduler is {self._scheduler[:200]!r}; its address is like tcp://lab-3:8786.",
+                path=self._folder.parent,
+                reason="cluster",
+            )
         try:
-            socket.create_connection((address["host"].strip("[]"), int(address["port"])), CLUSTER_WAIT_S).close()
-        except (OSError, OverflowError, UnicodeError) as error:
+            who = asyncio.run(asyncio.wait_for(self._identity(), CLUSTER_WAIT_S))
+        # What answers may be any program, and what it says is taken for lengths of messages.
+        except Exception as error:
             raise self._no_answer() from error
+        if not isinstance(who, dict) or who.get("type") != "Scheduler":
+            raise self._no_answer()
+
+    async def _identity(self) -> object:
+        async with self._library.rpc(self._scheduler, timeout=CLUSTER_WAIT_S) as there:
+            return await there.identity()
 
     def _no_answer(self) -> CorpusError:
         return self._error(
-            f"no dask scheduler answers there within {CLUSTER_WAIT_S:g} s; look whether it runs, and at the address, "
-            "which is like tcp://lab-3:8786"
+            f"no dask scheduler answers there within {CLUSTER_WAIT_S:g} s; look whether it runs, and at the address"
         )
 
     def _error(self, sentence: str) -> CorpusError:

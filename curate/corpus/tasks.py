@@ -67,6 +67,8 @@ class CutTask:
 
 def survey(task: SurveyTask) -> Surveyed | TrileadError:
     """Look a recording over."""
+    if task.path.exists() and not task.path.is_file():
+        return CorpusError("the recording is not a plain file; move it away.", path=task.path)
     try:
         found = survey_recording(task.study, task.path, task.layers, settle_s=task.settle_s)
     except TrileadError as error:

@@ -61,7 +61,7 @@ def export_corpus(
             f"There is no export of corpora named {format!r}; there are {', '.join(CORPUS_FORMATS)}.", path=study.path
         )
     module, _, function = CORPUS_FORMATS[format].partition(":")
-    with open_corpus(corpus_path(study, name)) as corpus, new_folder(out) as folder:
+    with open_corpus(corpus_path(study, name), check_seal=True) as corpus, new_folder(out) as folder:
         done = 0
 
         def tick(n_windows: int) -> None:

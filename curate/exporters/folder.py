@@ -35,8 +35,12 @@ def new_folder(out: Path) -> Iterator[Path]:
         The folder under its temporary name.
 
     Raises:
-        ExportError: the folder is not empty, or the disk refuses something; nothing is left behind.
+        ExportError: the folder has no name of its own or is not empty, or the disk refuses something; nothing is left
+            behind.
     """
+    if out.name in ("", ".."):
+        # The folder that a shell stands in cannot be replaced under its feet.
+        raise ExportError(f"{out} is no name for a new folder; name one with --out.", path=out)
     made = [parent for parent in (out.parent, *out.parent.parents) if not parent.exists()]
     temporary = temporary_beside(out)
     try:

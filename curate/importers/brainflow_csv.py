@@ -47,6 +47,7 @@ class BrainFlowImporter(Importer):
     """The format ``brainflow``."""
 
     name = "brainflow"
+    takes = frozenset({"lead", "board"})
 
     def candidate(self, path: Path) -> bool:
         """Files that are named like the OpenBCI GUI names those of BrainFlow."""

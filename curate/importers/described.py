@@ -47,6 +47,7 @@ class DescribedImporter(Importer):
 
     name = "csv"
     found_by_itself = False
+    takes = frozenset({"lead", "layout"})
 
     def candidate(self, path: Path) -> bool:
         """By the ending."""

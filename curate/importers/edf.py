@@ -59,6 +59,7 @@ class EdfImporter(Importer):
     """The format ``edf``, EDF+ and BDF included."""
 
     name = "edf"
+    told_by_bytes = True
 
     def candidate(self, path: Path) -> bool:
         """By the ending."""

@@ -59,19 +59,15 @@ class GudbImporter(Importer):
         there = tuple(f"{IMPORTED}-{kind}" for kind, name in _PEAKS.items() if (path.parent / name).is_file())
         return (IMPORTED, *there)
 
+    def identity(self, path: Path, *, shown: Path) -> Identity:
+        """By the folders; see ``Importer.identity``."""
+        subject, task = _place(path, shown)
+        return Identity(subject=f"S{subject}", session="01", run=_RUNS[task])
+
     def read(self, path: Path, *, shown: Path, options: ImportOptions) -> Reading:
         """Read one file; see ``Importer.read``."""
         refuse_empty(path, shown)
-        folder = path.resolve().parent
-        subject, task = _SUBJECT.fullmatch(folder.parent.name), folder.name
-        if subject is None or task not in _TASKS:
-            raise ImportRefused(
-                f"it lies in {folder.parent.name[:30]}/{task[:30]}, which is not subject_NN/TASK with TASK one of "
-                f"{', '.join(_TASKS)}; move it where the data set has it.",
-                path=shown,
-                reason=RefusalReason.NAME,
-                value=task[:30],
-            )
+        _, task = _place(path, shown)
         text = TextLines(path, shown=shown)
         table = read_numbers(
             iter(text),
@@ -100,11 +96,26 @@ class GudbImporter(Importer):
             nominal_rate_hz=RATE_HZ,
             board="imported: gudb",
             layers=layers,
-            identity=Identity(subject=f"S{subject[1]}", session="01", run=_RUNS[task]),
+            identity=self.identity(path, shown=shown),
             loss_detection="none: the file has neither times nor a counter",
             detail="values in V",
             notes=tuple(notes),
         )
+
+
+def _place(path: Path, shown: Path) -> tuple[str, str]:
+    """Number of the subject and the task, by the folders that a file lies in."""
+    folder = path.resolve().parent
+    subject, task = _SUBJECT.fullmatch(folder.parent.name), folder.name
+    if subject is None or task not in _TASKS:
+        raise ImportRefused(
+            f"it lies in {folder.parent.name[:30]}/{task[:30]}, which is not subject_NN/TASK with TASK one of "
+            f"{', '.join(_TASKS)}; move it where the data set has it.",
+            path=shown,
+            reason=RefusalReason.NAME,
+            value=task[:30],
+        )
+    return subject[1], task
 
 
 def _peaks(path: Path, n_samples: int, shown: Path) -> tuple[Mark, ...]:

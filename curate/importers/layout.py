@@ -25,12 +25,14 @@ from __future__ import annotations
 
 import codecs
 import tomllib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from curate.errors import CurateError
+from protocols.script_words import demand, shown
 
 __all__ = ["ChannelLayout", "Layout", "TimeLayout", "read_layout"]
 
@@ -84,16 +86,20 @@ class Layout(_Table):
         if self.time is not None:
             columns.append(self.time.column)
         if len(set(columns)) < len(columns):
-            raise ValueError("a column stands there twice")
+            twice = next(column for column in columns if columns.count(column) > 1)
+            raise ValueError(f"the column {shown(twice)} stands there twice; name each column once")
         if any(isinstance(column, int) and not 1 <= column <= 10_000 for column in columns):
-            raise ValueError("columns are counted from 1, and to 10000 at most")
+            wrong = next(column for column in columns if isinstance(column, int) and not 1 <= column <= 10_000)
+            raise ValueError(f"a column is {shown(wrong)}; columns are counted from 1, and to 10000 at most")
         if self.header_lines == 0 and any(isinstance(column, str) for column in columns):
             raise ValueError("a column has a name, but header_lines is 0, so that no line gives names")
-        if any(channel.gain == 0 for channel in self.channel):
-            raise ValueError("a gain is 0")
+        for number, channel in enumerate(self.channel, start=1):
+            if channel.gain == 0:
+                raise ValueError(f"[[channel]] {number}: gain is 0; it must be another number")
         leads = [channel.lead for channel in self.channel if channel.lead is not None]
         if len(set(leads)) < len(leads):
-            raise ValueError("a lead stands there twice")
+            twice_lead = next(lead for lead in leads if leads.count(lead) > 1)
+            raise ValueError(f"the lead {shown(twice_lead)} stands there twice; name each lead once")
         try:
             usable = "a;1".encode(self.encoding) == b"a;1" and codecs.lookup(self.encoding)
         except (LookupError, UnicodeError, TypeError):
@@ -123,6 +129,37 @@ def read_layout(path: Path) -> Layout:
         return Layout.model_validate(table)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "it"
-        what = str(first["msg"]).removeprefix("Value error, ")
-        raise CurateError(f"The layout {path}: {where[:60]}: {what[:200]}; docs/importing.md shows one.") from error
+        clause = _clause(first["type"], first["loc"], first["input"], first.get("ctx", {}), str(first["msg"]))
+        raise CurateError(f"The layout {path}: {clause}; docs/importing.md shows one.") from error
+
+
+def _clause(kind: str, loc: Sequence[int | str], value: object, limits: Mapping[str, Any], message: str) -> str:
+    """The first finding of pydantic, with its place as a person writes and counts it."""
+    if kind == "value_error":
+        return message.removeprefix("Value error, ")
+    names, where = list(loc), ""
+    table: type[_Table] = Layout
+    if len(names) > 1 and names[0] == "channel":
+        table, where = ChannelLayout, f"[[channel]] {int(names[1]) + 1}"
+        names = names[2:]
+    elif len(names) > 1 and names[0] == "time":
+        table, where = TimeLayout, "[time]"
+        names = names[1:]
+    if not names:
+        return f"{where} is {shown(value)}; it {demand(kind, limits)}"
+    name, start = str(names[0]), f"{where}: " if where else ""
+    if kind == "extra_forbidden":
+        return f"{start}there is no key {shown(name)}; the keys are {', '.join(table.model_fields)}"
+    if kind == "missing":
+        if name == "channel":
+            return "[[channel]] is missing; add one for each column of samples"
+        return f"{start}{name} is missing; add it"
+    if name == "column":
+        return f"{start}column is {shown(value)}; it must be a column's name in quotes, or its number from 1"
+    if name == "delimiter":
+        return f"delimiter is {shown(value)}; it must be ',', ';', '|', '\\t' or ' '"
+    if name == "missing" and len(names) > 1:
+        name = f"entry {int(names[1]) + 1} of missing"
+    if kind == "bool_type":
+        return f"{start}{name} is {shown(value)}; it must be true or false"
+    return f"{start}{name} is {shown(value)}; it {demand(kind, limits)}"

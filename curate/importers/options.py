@@ -9,8 +9,8 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from acquire.names import check_pseudonym, check_session
@@ -51,6 +51,21 @@ class ImportOptions:
     board: str | None = None
     stream: str | None = None
     layout: Path | None = None
+
+    def given(self) -> tuple[str, ...]:
+        """The options among ``lead``, ``board``, ``stream`` and ``layout`` that were given."""
+        said = {"lead": self.leads, "board": self.board, "stream": self.stream, "layout": self.layout}
+        return tuple(name for name, value in said.items() if value is not None and value != {})
+
+    def only(self, takes: Collection[str]) -> ImportOptions:
+        """The same without those of ``given`` that a format does not take."""
+        return replace(
+            self,
+            leads=self.leads if "lead" in takes else {},
+            board=self.board if "board" in takes else None,
+            stream=self.stream if "stream" in takes else None,
+            layout=self.layout if "layout" in takes else None,
+        )
 
     def identity_of(self, shown: Path, own: Identity) -> Identity:
         """What is said of one file, all sources together.
@@ -163,7 +178,11 @@ def read_map(path: Path) -> dict[str, Identity]:
         with path.open("rb") as file:
             data = file.read(_MAX_MAP_BYTES + 1)
         text = data.decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+    except FileNotFoundError as error:
+        raise CurateError(f"The map {path}: there is no such file; look for a slip in its name.") from error
+    except OSError as error:
+        raise CurateError(f"The map {path} cannot be read: {error.strerror}; give a CSV file.") from error
+    except UnicodeDecodeError as error:
         raise CurateError(f"The map {path} cannot be read as UTF-8 text; give a CSV file saved as UTF-8.") from error
     if len(data) > _MAX_MAP_BYTES:
         raise CurateError(f"The map {path} is larger than {_MAX_MAP_BYTES >> 20} MiB; look what it holds.")

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from acquire.names import stem_parts
 from acquire.recordings.content import Gap, Header, RecordingContent
 from acquire.recordings.content_rules import content_fault
 from acquire.recordings.recording import open_recording
 from acquire.recordings.recording_write import write_recording
 from acquire.study import Study
 from curate.errors import ImportRefused, RefusalReason
+from curate.importers.layout import read_layout
+from curate.importers.leads import channel_in_mv
 from curate.importers.options import ImportOptions
 from curate.importers.recorded import IMPORTED, NO_TIME, Identity, Mark, Reading, check_extent
 from curate.importers.registry import Importer
@@ -41,7 +45,7 @@ def take(
         path: the file.
         shown: how to call it in sentences.
         known: SHA-256 of what was imported before → its recording file.
-        options: what a person said about the files.
+        options: what a person said about the files, in what fits the format.
 
     Raises:
         ImportRefused: the file cannot be taken in; nothing was written.
@@ -50,13 +54,19 @@ def take(
     """
     digest = importer.fingerprint(path, shown=shown)
     before = known.get(digest)
-    if before is not None and _has_layers(study, before, importer.annotators(path)):
-        return Imported(recording=before, digest=digest, known=True)
+    if before is not None:
+        asked = options.identity_of(shown, importer.identity(path, shown=shown))
+        complete = _has_layers(study, before, importer.annotators(path)) and (
+            asked.activity is None or _has_activity(study, before)
+        )
+        read_so = _read_so(before, options)
+        if complete and read_so:
+            return Imported(recording=before, digest=digest, notes=_elsewhere(before, asked), known=True)
     reading = importer.read(path, shown=shown, options=options)
     identity = options.identity_of(shown, reading.identity)
     layers, notes = _layers(reading, identity)
     if before is not None:
-        return _complete(study, before, identity, layers, digest=digest)
+        return _complete(study, before, identity, layers, None if read_so else reading, digest=digest)
 
     subject, session = _whose(identity, shown)
     run = identity.run if identity.run is not None else study.next_run(subject, session)
@@ -76,7 +86,8 @@ def take(
     study.add_subject(subject)
     write_recording(target, content)
     _write_layers(study, target, content.header.recording_id, layers)
-    return Imported(recording=target, digest=digest, notes=(*reading.notes, *notes))
+    has_activity = any(mark.kind == "activity" for marks in layers.values() for mark in marks)
+    return Imported(recording=target, digest=digest, notes=(*reading.notes, *notes), has_activity=has_activity)
 
 
 def _has_layers(study: Study, recording: Path, annotators: tuple[str, ...]) -> bool:
@@ -84,22 +95,82 @@ def _has_layers(study: Study, recording: Path, annotators: tuple[str, ...]) -> b
     return all((folder / f"{annotator}.jsonl").exists() for annotator in annotators)
 
 
+def _has_activity(study: Study, recording: Path) -> bool:
+    """Whether any layer of a recording, of whomever, says what the subject does."""
+    layers = sorted(study.labels_dir(recording.stem).glob("*.jsonl"))
+    return any(Layer.open(layer).labels("activity") for layer in layers)
+
+
+def _read_so(before: Path, options: ImportOptions) -> bool:
+    """Whether a recording is as the options would have it read, as far as the file need not be asked."""
+    if not options.given():
+        return True
+    with open_recording(before) as recording:
+        header, channels = recording.header, recording.channels
+    told = header.board.partition("(")[2].removesuffix(")")
+    if any(name is not None and name.lower() != told.lower() for name in (options.stream, options.board)):
+        return False
+    leads = dict(options.leads)
+    if options.layout is not None:
+        described = read_layout(options.layout).channel
+        scales = [channel_in_mv("", one.unit, gain=one.gain, offset=one.offset) for one in described]
+        if scales != [replace(channel, name="") for channel in channels]:
+            return False
+        told_leads = {one.lead: channel.name for one, channel in zip(described, channels, strict=True) if one.lead}
+        leads = leads or told_leads
+    return not leads or dict(header.montage) == {lead: {channel: 1.0} for lead, channel in leads.items()}
+
+
+def _elsewhere(before: Path, asked: Identity) -> tuple[str, ...]:
+    """A note where what the study has already is of somebody else, or another session or run, than was asked for."""
+    there = stem_parts(before.stem)
+    wanted = (asked.subject, asked.session, asked.run)
+    if there is None or all(want in (None, have) for want, have in zip(wanted, there, strict=True)):
+        return ()
+    words = [
+        f"{name} {want}" for name, want in zip(("subject", "session", "run"), wanted, strict=True) if want is not None
+    ]
+    return (
+        f"its content is in the study already, as {before.stem}, and not as {', '.join(words)}; nothing was done, for "
+        "the study holds a content once: leave the file out, or import it into another study.",
+    )
+
+
 def _complete(
-    study: Study, before: Path, identity: Identity, layers: Mapping[str, tuple[Mark, ...]], *, digest: str
+    study: Study,
+    before: Path,
+    identity: Identity,
+    layers: Mapping[str, tuple[Mark, ...]],
+    reading: Reading | None,
+    *,
+    digest: str,
 ) -> Imported:
-    """Add to a recording what layers it lacks, unless the file is named for another recording by now."""
-    own_run = identity.run is not None and identity.subject is not None and identity.session is not None
-    if own_run and study.recording_path(identity.subject or "", identity.session or "", identity.run or 0) != before:
-        return Imported(recording=before, digest=digest, known=True)
+    """Add to a recording what labels it lacks, unless the file is of another recording by what is said of it.
+
+    Where there is a reading and it is not what the recording holds, a note says that the recording stays as it is.
+    """
+    notes = _elsewhere(before, identity)
+    if notes:
+        return Imported(recording=before, digest=digest, notes=notes, known=True)
+    with open_recording(before) as recording:
+        header, channels = recording.header, recording.channels
+    held = (channels, dict(header.montage), header.board)
+    if reading is not None and held != (reading.channels, dict(reading.montage), reading.board):
+        leads = ", ".join(f"{lead}={'+'.join(parts)}" for lead, parts in header.montage.items())[:200]
+        notes = (
+            f"its content is in the study already, as {before.stem}, read with other options ({header.board}, leads "
+            f"{leads}); that was not changed: import the file with these options into another study.",
+        )
     folder = study.labels_dir(before.stem)
     missing = {name: marks for name, marks in layers.items() if not (folder / f"{name}.jsonl").exists()}
-    if not missing:
-        return Imported(recording=before, digest=digest, known=True)
-    with open_recording(before) as recording:
-        recording_id = recording.header.recording_id
-    _write_layers(study, before, recording_id, missing)
-    note = "its labels were missing beside the recording and were added."
-    return Imported(recording=before, digest=digest, notes=(note,), known=True)
+    if missing:
+        _write_layers(study, before, header.recording_id, missing)
+        notes = (*notes, "its labels were missing beside the recording and were added.")
+    activities = [mark for mark in layers.get(IMPORTED, ()) if mark.kind == "activity"]
+    if identity.activity is not None and activities and not _has_activity(study, before):
+        _add_marks(Layer.open(folder / f"{IMPORTED}.jsonl", recording_id=header.recording_id), activities)
+        notes = (*notes, f"the activity {identity.activity} was missing beside the recording and was added.")
+    return Imported(recording=before, digest=digest, notes=notes, known=True)
 
 
 def _whose(identity: Identity, shown: Path) -> tuple[str, str]:
@@ -213,10 +284,14 @@ def _check(content: RecordingContent, layers: Mapping[str, tuple[Mark, ...]], sh
 
 
 def _write_layers(study: Study, recording: Path, recording_id: str, layers: Mapping[str, tuple[Mark, ...]]) -> None:
-    now = datetime.now(UTC).isoformat(timespec="milliseconds")
     for annotator, marks in layers.items():
         layer = Layer.create(study.labels_dir(recording.stem) / f"{annotator}.jsonl", recording_id, annotator)
-        layer.add_many(
-            new_label(mark.start, mark.stop, kind=mark.kind, value=mark.value, annotator=annotator, time=now)
-            for mark in marks
-        )
+        _add_marks(layer, marks)
+
+
+def _add_marks(layer: Layer, marks: Sequence[Mark]) -> None:
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    layer.add_many(
+        new_label(mark.start, mark.stop, kind=mark.kind, value=mark.value, annotator=layer.annotator, time=now)
+        for mark in marks
+    )

@@ -10,7 +10,7 @@ from typing import ClassVar
 from curate.errors import FormatUnknown
 from curate.importers.options import ImportOptions
 from curate.importers.reading import content_digest
-from curate.importers.recorded import IMPORTED, Reading
+from curate.importers.recorded import IMPORTED, Identity, Reading
 
 __all__ = ["FORMATS", "Importer", "find_format", "load_format"]
 
@@ -37,6 +37,12 @@ class Importer(ABC):
     found_by_itself: ClassVar[bool] = True
     """Whether files of this format are looked for in a folder where no format was named."""
 
+    takes: ClassVar[frozenset[str]] = frozenset({"lead"})
+    """Which of the options ``lead``, ``board``, ``stream`` and ``layout`` say something to files of this format."""
+
+    told_by_bytes: ClassVar[bool] = False
+    """Whether its files can be nothing else, so that a layout of a table cannot be meant for them."""
+
     @abstractmethod
     def candidate(self, path: Path) -> bool:
         """Tell from its name and place alone whether a file found in a folder is meant to be of this format."""
@@ -61,6 +67,14 @@ class Importer(ABC):
             OSError: the file cannot be read.
         """
         return content_digest(path, shown=shown)
+
+    def identity(self, path: Path, *, shown: Path) -> Identity:
+        """Whose a file is, as far as its name and place tell without reading it.
+
+        Raises:
+            ImportRefused: the name cannot be used.
+        """
+        return Identity()
 
     def annotators(self, path: Path) -> tuple[str, ...]:
         """Whose layers come with a file, as far as can be told without reading it."""

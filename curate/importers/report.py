@@ -51,12 +51,14 @@ class Imported:
         digest: SHA-256 of the source's content.
         notes: sentences for the report.
         known: True when the recording was there already and only what was missing beside it was added.
+        has_activity: False when nothing says what the subject does in a new recording.
     """
 
     recording: Path
     digest: str
     notes: tuple[str, ...] = ()
     known: bool = False
+    has_activity: bool = True
 
 
 @dataclass(kw_only=True)
@@ -68,6 +70,7 @@ class ImportReport:
         refused: what was not taken in, and why.
         skipped: what the study has already.
         notes: what to know about what was imported.
+        n_without_activity: how many of the new recordings have no activity label.
         passed_over: how many other files lay in the folders, of kinds that are no recordings.
     """
 
@@ -75,6 +78,7 @@ class ImportReport:
     refused: list[Refusal] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
+    n_without_activity: int = 0
     passed_over: int = 0
 
     @property

@@ -6,13 +6,14 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from acquire.errors import RecordingError
 from acquire.recordings.recording import open_recording
 from acquire.study import Study
 from curate.errors import CurateError, ImportRefused, RefusalReason
+from curate.importers.lock import hold_study
 from curate.importers.options import ImportOptions
 from curate.importers.place import take
 from curate.importers.reading import refuse_empty
@@ -46,7 +47,7 @@ def import_paths(
     Args:
         study: where to.
         paths: files and folders; folders are searched to any depth, without following links.
-        format: the name of a format; None finds it for each file.
+        format: the name of a format; None finds it for each file, and takes tables for ``csv`` where a layout is given.
         options: whose the files are and how to read them, where they do not say it themselves.
         on_progress: called before each file and once at the end.
 
@@ -55,18 +56,59 @@ def import_paths(
 
     Raises:
         FormatUnknown: there is no such format.
-        CurateError: a path does not exist or cannot be looked into.
+        CurateError: a path does not exist or cannot be looked into, an option says nothing to any of the files, or
+            another import into the study is running.
     """
     options = options or ImportOptions()
-    importer = None if format is None else load_format(format)
+    by_layout = format is None and options.layout is not None
+    importer = load_format("csv") if by_layout else None if format is None else load_format(format)
     report = ImportReport()
     sources = list(_sources([Path(path) for path in paths], importer, report))
+    sources = [replace(source, importer=_importer_of(source.path, importer, by_layout=by_layout)) for source in sources]
+    _check_options(sources, options)
+    with hold_study(study):
+        _take_all(study, sources, options, report, on_progress)
+    return report
+
+
+def _importer_of(path: Path, named: Importer | None, *, by_layout: bool) -> Importer | None:
+    """The importer for a file, None where there is none or the file cannot be looked into, which is told later."""
+    if named is not None and not by_layout:
+        return named
+    try:
+        found = find_format(path) if stat.S_ISREG(path.stat().st_mode) else None
+    except OSError:
+        found = None
+    return found if named is None or (found is not None and found.told_by_bytes) else named
+
+
+def _check_options(sources: Sequence[_Source], options: ImportOptions) -> None:
+    """Refuse an option that says nothing to any of the files, before anything is done."""
+    formats = {source.importer.name: source.importer for source in sources if source.importer is not None}
+    if not formats:
+        return
+    for option in options.given():
+        if not any(option in importer.takes for importer in formats.values()):
+            fitting = [name for name in FORMATS if option in load_format(name).takes]
+            raise CurateError(
+                f"--{option} says nothing to files of the format {' or '.join(formats)}, which is all that was given; "
+                f"it is for {', '.join(fitting)}; leave it out."
+            )
+
+
+def _take_all(
+    study: Study,
+    sources: Sequence[_Source],
+    options: ImportOptions,
+    report: ImportReport,
+    on_progress: Progress | None,
+) -> None:
     known = _known_sources(study)
     for done, source in enumerate(sources):
         if on_progress is not None:
             on_progress(done, len(sources), str(source.shown))
         try:
-            _take(study, source, importer, known, options, report)
+            _take(study, source, known, options, report)
         except ImportRefused as refused:
             report.refused.append(Refusal(path=source.shown, sentence=str(refused), reason=refused.reason))
         except TrileadError as error:
@@ -76,19 +118,18 @@ def import_paths(
             report.refused.append(_unreadable_or_unwritable(study, source, error))
     if on_progress is not None:
         on_progress(len(sources), len(sources), "")
-    return report
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Source:
     path: Path
     shown: Path
+    importer: Importer | None = None
 
 
 def _take(
     study: Study,
     source: _Source,
-    importer: Importer | None,
     known: dict[str, Path],
     options: ImportOptions,
     report: ImportReport,
@@ -98,7 +139,7 @@ def _take(
         raise ImportRefused(
             "it is not a plain file; give the file itself.", path=source.shown, reason=RefusalReason.UNREADABLE
         )
-    chosen = importer or find_format(source.path)
+    chosen = source.importer or find_format(source.path)
     if chosen is None:
         refuse_empty(source.path, source.shown)
         raise ImportRefused(
@@ -106,7 +147,9 @@ def _take(
             path=source.shown,
             reason=RefusalReason.NOT_TEXT,
         )
-    outcome = take(study, chosen, source.path, shown=source.shown, known=known, options=options)
+    # What was given for other files of the same import says nothing to this one.
+    fitting = options.only(chosen.takes)
+    outcome = take(study, chosen, source.path, shown=source.shown, known=known, options=fitting)
     known.setdefault(outcome.digest, outcome.recording)
     if outcome.known:
         report.skipped.append(
@@ -117,6 +160,7 @@ def _take(
         )
     else:
         report.imported.append(outcome.recording)
+        report.n_without_activity += not outcome.has_activity
     report.notes.extend(Note(path=source.shown, sentence=f"{source.shown}: {note}") for note in outcome.notes)
 
 

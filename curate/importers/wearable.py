@@ -83,6 +83,7 @@ class WearableImporter(Importer):
     """The format ``wearable``."""
 
     name = "wearable"
+    takes = frozenset()
 
     def candidate(self, path: Path) -> bool:
         """Every ``.csv`` and ``.csv.gz`` outside a ``labels`` folder is meant to be a recording, whatever its name."""
@@ -103,6 +104,11 @@ class WearableImporter(Importer):
         _refuse_empty(path, shown)
         read_name(shown)
         return hashlib.sha256(read_text_bytes(path, shown=shown)).hexdigest()
+
+    def identity(self, path: Path, *, shown: Path) -> Identity:
+        """By the name; see ``Importer.identity``."""
+        name = read_name(shown)
+        return Identity(subject=name.subject, session=name.session, run=name.run, factors={"electrode": name.electrode})
 
     def read(self, path: Path, *, shown: Path, options: ImportOptions) -> Reading:
         """Read one file; see ``Importer.read``.
@@ -131,9 +137,7 @@ class WearableImporter(Importer):
             gaps=gaps,
             clock=clock_rows(lines.times_us * 1000, axis.index, axis.rate_hz),
             layers={IMPORTED: tuple(marks_of(rows, axis, activity=name.activity))},
-            identity=Identity(
-                subject=name.subject, session=name.session, run=name.run, factors={"electrode": name.electrode}
-            ),
+            identity=self.identity(path, shown=shown),
             loss_detection="times at which lines were written",
             detail="digest of the unpacked text; its clock names no time zone and is taken for UTC",
             notes=tuple(_notes(name, lines, gaps, axis, rows)),

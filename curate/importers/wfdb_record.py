@@ -46,6 +46,7 @@ class WfdbImporter(Importer):
     """The format ``wfdb``."""
 
     name = "wfdb"
+    told_by_bytes = True
 
     def candidate(self, path: Path) -> bool:
         """Headers."""

@@ -48,6 +48,8 @@ class XdfImporter(Importer):
     """The format ``xdf``."""
 
     name = "xdf"
+    takes = frozenset({"lead", "stream"})
+    told_by_bytes = True
 
     def candidate(self, path: Path) -> bool:
         """By the ending."""

@@ -18,6 +18,7 @@ from curate.splits.plan import SIDES, TASKS, TEST, TRAIN, VALIDATE, SplitPlan, S
 __all__ = ["fixed_by_file"]
 
 _MOST_BYTES = 64_000_000
+_MOST_LINES = 500_000
 _MOST_DIGITS = 18
 _LAYOUTS: Mapping[frozenset[str], tuple[tuple[str, ...], ...]] = {
     frozenset({"recording"}): (("recording",),),
@@ -53,9 +54,9 @@ def fixed_by_file(ranges: Sequence[ActivityRange], settings: SplitSettings, argu
         raise SplitError("fixed needs a file: write fixed:FILE.csv.")
     path = Path(argument)
     raw = _read(path)
-    columns, rows = _parse(path, raw)
-    keys = [column for column in ("recording", "subject", "session") if column in columns]
-    _check_against(path, rows, ranges, keys)
+    columns, rows = _parse(path, raw, ranges)
+    keys = _keys(columns)
+    _check_claims(path, rows, keys)
     given: list[tuple[ActivityRange, int]] = []
     by_key: dict[tuple[str, ...], list[_Row]] = {}
     for row in rows:
@@ -108,8 +109,10 @@ def fixed_by_file(ranges: Sequence[ActivityRange], settings: SplitSettings, argu
 
 def _read(path: Path) -> bytes:
     try:
-        if not path.is_file():
+        if not path.exists():
             raise SplitError(f"{path}: there is no such file; write fixed:FILE.csv with a table of sides.")
+        if not path.is_file():
+            raise SplitError(f"{path} is not a plain file; write fixed:FILE.csv with a table of sides.")
         if (size := path.stat().st_size) > _MOST_BYTES:
             raise SplitError(
                 f"{path} has {size / 1e6:.0f} MB; a table of sides has at most {_MOST_BYTES / 1e6:.0f} MB."
@@ -120,7 +123,10 @@ def _read(path: Path) -> bytes:
         raise SplitError(f"{str(path)[:200]!r} cannot be read ({reason}); look at its name and permissions.") from error
 
 
-def _parse(path: Path, raw: bytes) -> tuple[set[str], list[_Row]]:
+def _parse(path: Path, raw: bytes, ranges: Sequence[ActivityRange]) -> tuple[set[str], list[_Row]]:
+    """Read the table, each line checked as it is met, so that a long one does not take long to be refused."""
+    if (n_lines := raw.count(b"\n")) > _MOST_LINES:
+        raise SplitError(f"{path} has {n_lines} lines; a table of sides has at most {_MOST_LINES}.")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -130,6 +136,8 @@ def _parse(path: Path, raw: bytes) -> tuple[set[str], list[_Row]]:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     rows: list[_Row] = []
     columns: list[str] = []
+    keys: list[str] = []
+    there: dict[tuple[str, ...], int] = {}
     try:
         for cells in reader:
             cells = [cell.strip() for cell in cells]
@@ -137,12 +145,16 @@ def _parse(path: Path, raw: bytes) -> tuple[set[str], list[_Row]]:
                 continue
             if not columns:
                 columns = _header(path, cells)
+                keys = _keys(columns)
+                there = _there(ranges, keys)
             elif len(cells) != len(columns):
                 raise SplitError(
                     f"{path}, line {reader.line_num}: it has {len(cells)} cells under {len(columns)} columns; mend it."
                 )
             else:
-                rows.append(_row(path, reader.line_num, dict(zip(columns, cells, strict=True))))
+                row = _row(path, reader.line_num, dict(zip(columns, cells, strict=True)))
+                _check_there(path, row, there, keys)
+                rows.append(row)
     except csv.Error as error:
         raise SplitError(f"{path}, line {reader.line_num}: it is no CSV ({error}); mend it.") from error
     if not rows:
@@ -187,30 +199,51 @@ def _key_of(one: ActivityRange, keys: Sequence[str]) -> tuple[str, ...]:
     return tuple(str(getattr(one, key)) for key in keys)
 
 
-def _check_against(path: Path, rows: Sequence[_Row], ranges: Sequence[ActivityRange], keys: Sequence[str]) -> None:
-    """Refuse names that nothing answers to, and samples that two lines claim or no recording has."""
+def _keys(columns: Iterable[str]) -> list[str]:
+    """The columns that say what a line is about."""
+    given = set(columns)
+    return [column for column in ("recording", "subject", "session") if column in given]
+
+
+def _there(ranges: Sequence[ActivityRange], keys: Sequence[str]) -> dict[tuple[str, ...], int]:
+    """What a line may name, and the samples that it has."""
     there: dict[tuple[str, ...], int] = {}
     for one in ranges:
         key = _key_of(one, keys)
         there[key] = max(there.get(key, 0), one.grid.n_raw)
+    return there
+
+
+def _named(keys: Sequence[str], row: _Row) -> str:
+    return " ".join(f"{what} {name[:80]!r}" for what, name in zip(keys, row.key, strict=True))
+
+
+def _check_there(path: Path, row: _Row, there: Mapping[tuple[str, ...], int], keys: Sequence[str]) -> None:
+    """Refuse a name that nothing answers to, and samples that no recording has."""
+    if row.key not in there:
+        raise SplitError(
+            f"{path}, line {row.line}: {_named(keys, row)} is not in the study, or has no labelled stretch that could "
+            "give windows; correct or remove the line."
+        )
+    if row.stop is not None and row.stop > there[row.key]:
+        raise SplitError(
+            f"{path}, line {row.line}: stop is {row.stop}; {_named(keys, row)} has {there[row.key]} samples."
+        )
+
+
+def _check_claims(path: Path, rows: Sequence[_Row], keys: Sequence[str]) -> None:
+    """Refuse samples that two lines claim."""
     claimed: dict[tuple[str, ...], list[_Row]] = {}
     for row in rows:
-        named = " ".join(f"{what} {name[:80]!r}" for what, name in zip(keys, row.key, strict=True))
-        if row.key not in there:
-            raise SplitError(
-                f"{path}, line {row.line}: {named} is not in the study, or has no labelled stretch that could give "
-                "windows; correct or remove the line."
-            )
-        if row.stop is not None and row.stop > there[row.key]:
-            raise SplitError(f"{path}, line {row.line}: stop is {row.stop}; {named} has {there[row.key]} samples.")
         claimed.setdefault(row.key, []).append(row)
     for mine in claimed.values():
         mine.sort(key=lambda row: (row.start, row.line))
         for before, after in pairwise(mine):
             if before.stop is None or before.stop > after.start:
                 first, second = sorted((before.line, after.line))
-                named = " ".join(f"{what} {name[:80]!r}" for what, name in zip(keys, after.key, strict=True))
-                raise SplitError(f"{path}, lines {first} and {second}: both give a side to {named}; keep one of them.")
+                raise SplitError(
+                    f"{path}, lines {first} and {second}: both give a side to {_named(keys, after)}; keep one of them."
+                )
 
 
 def _tasks(path: Path, given: Iterable[tuple[ActivityRange, int]]) -> tuple[tuple[str, ...], str]:

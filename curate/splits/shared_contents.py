@@ -40,7 +40,7 @@ def _refuse_same_digest(digest: Mapping[str, str]) -> None:
         if digest[name] in known:
             raise LeakError(
                 f"Recordings {known[digest[name]]} and {name} hold the very same samples under two names, so that one "
-                "could train and the other test; remove one of them from the study."
+                "could train and the other test; leave one of them out with --without-recordings."
             )
         known[digest[name]] = name
 
@@ -60,7 +60,7 @@ def _refuse_same_samples(prints: Mapping[str, Mapping[str, NDArray[Any]]]) -> No
         if count >= _SAME_FINGERPRINTS:
             raise LeakError(
                 f"Recordings {names[one]} and {names[other]} share stretches of the very same samples, so that one "
-                "could train and the other test; remove one of them from the study."
+                "could train and the other test; leave one of them out with --without-recordings."
             )
 
 
@@ -77,6 +77,6 @@ def _refuse_same_beats(prints: Mapping[str, Mapping[str, NDArray[Any]]]) -> None
     else:
         what = f"share the same heart beats, as when two boards record one person at once ({where})"
     raise LeakError(
-        f"Recordings {match.one} and {match.other} {what}, so that one could train and the other test; remove one of "
-        "them from the study."
+        f"Recordings {match.one} and {match.other} {what}, so that one could train and the other test; leave one of "
+        "them out with --without-recordings."
     )

@@ -52,9 +52,31 @@ def test_connections_that_do_not_show_the_token_soon_are_dropped(
 ) -> None:
     with _strangers(journal, 2) as (silent, slow):
         slow.sendall(b'{"token": ')
-        # Both wait far less than the minute that a program with the token is given.
+        # A program with the token is given all the time it wants.
         assert silent.recv(1) == b""
         assert slow.recv(1) == b""
+
+
+def test_a_program_with_the_token_may_be_silent_and_is_heard_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits: list[float | None] = []
+    set_one = socket.socket.settimeout
+
+    def noted(self: socket.socket, limit_s: float | None) -> None:
+        limits.append(limit_s)
+        set_one(self, limit_s)
+
+    path = tmp_path / "sub-S02_ses-01_run-01.journal"
+    with ControlServer(state_path(path), lambda: RecorderStatus(state="recording")), connect(path) as client:
+        client.request("status")
+        monkeypatch.setattr(socket.socket, "settimeout", noted)
+        # A window with which nobody does anything for an hour must still be obeyed at once.
+        assert client.request("status").state == "recording"
+        with connect(path, timeout_s=5) as other:
+            other.request("status")
+            assert limits[-1] is None
+            assert other.request("status").state == "recording"
 
 
 def test_programs_with_the_token_are_bounded_by_a_sentence(journal: Path) -> None:

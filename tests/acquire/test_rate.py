@@ -83,3 +83,32 @@ def test_the_live_rate_says_nothing_too_early_and_passes_over_a_stall() -> None:
         seen.append(estimator.rate_hz())
     assert seen[90] == 0.0
     assert seen[-1] == pytest.approx(249.37, rel=1e-6)
+
+
+def test_a_board_that_came_back_with_its_clock_begun_anew_has_no_absurd_rate() -> None:
+    live = RateEstimator(250.0)
+    seen = []
+    for chunk in range(200):
+        index = chunk * 50 + (2000 if chunk >= 60 else 0)
+        board_ns = index * 4_000_000 + (4_294_967_296_000 if chunk >= 60 else 0)
+        live.feed(index, index * 4_000_000, board_ns)
+        seen.append(live.rate_hz())
+    assert seen[-1] == pytest.approx(250.0, abs=0.01)
+    assert all(rate == 0 or rate == pytest.approx(250.0, abs=0.01) for rate in seen)
+
+
+def test_a_live_rate_that_makes_no_sense_is_not_known() -> None:
+    live = RateEstimator(250.0)
+    for chunk in range(200):
+        live.feed(chunk * 50, chunk * 50 * 4_000, -1)
+    assert live.rate_hz() == 0.0
+
+
+@pytest.mark.parametrize("jump_ns", [30_000_000_000, 4_294_967_296_000_000, -90_000_000_000])
+def test_a_board_clock_that_began_anew_gives_way_to_the_times_of_arrival(jump_ns: int) -> None:
+    rows = np.arange(0, 50_000, 50)
+    rows = rows + np.where(rows >= 25_000, 2000, 0)
+    board_ns = rows * 4_000_000 + np.where(rows >= 27_000, jump_ns, 0)
+    clock = np.stack([rows, rows * 4_000_400, board_ns], axis=1)
+    assert fit_rate_hz(clock, 250.0) == pytest.approx(250.0 / 1.0001, abs=1e-6)
+    assert all(249.9 < rate < 250.1 for rate in fit_thirds_hz(clock, 250.0))

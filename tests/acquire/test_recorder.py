@@ -476,17 +476,36 @@ def test_a_stop_does_not_wait_for_a_note_and_keeps_what_there_is_of_it(study: St
         assert notes(recorder.result().path) == [("she cou", 500)]
 
 
-def test_a_note_whose_writer_is_gone_is_stored_as_far_as_it_came(
-    study: Study, brief: str, monkeypatch: pytest.MonkeyPatch
+def test_a_note_whose_window_is_gone_is_stored_as_far_as_it_came_and_nobody_waits_for_it(
+    study: Study, brief: str
 ) -> None:
-    monkeypatch.setattr("acquire.recorder.loop.NOTE_PATIENCE_S", 0.2)
-    drafted = "her cable was lo"
+    with under_way(study, brief, "sim:") as recorder:
+        with connect(recorder.journal) as window:
+            window.request("draft", "her cable was lo")
+        assert recorder.wait(20)
+        ((words, index),) = notes(recorder.result().path)
+        assert words == "her cable was lo"
+        assert index < 500
 
-    def told(self: object, control: object) -> None:
-        self._draft = drafted  # type: ignore[attr-defined]
-        remember(self, control)  # type: ignore[arg-type]
 
-    remember = acquire.recorder.loop.Recorder._await_note
-    monkeypatch.setattr("acquire.recorder.loop.Recorder._await_note", told)
-    config = prepare(study, subject="S01", board="sim:?speed=max", protocol=brief)
-    assert notes(record(config).path) == [(drafted, 500)]
+def test_two_windows_write_a_note_each(study: Study, brief: str) -> None:
+    with under_way(study, brief, "sim:") as recorder, connect(recorder.journal) as window:
+        recorder.command("draft", "first")
+        window.request("draft", "second")
+        recorder.command("drop")
+        wait_until(lambda: (status := recorder.status()) is not None and status.state == "finishing")
+        status = recorder.status()
+        assert status is not None
+        assert "a note" in status.message
+        window.request("note", "second is whole")
+        assert notes(recorder.result().path) == [("second is whole", 500)]
+
+
+def test_a_pause_is_told_whatever_else_the_recorder_does(study: Study, brief: str) -> None:
+    with under_way(study, brief, "sim:") as recorder:
+        paused, on = recorder.command("pause"), recorder.command("resume")
+        assert paused is not None
+        assert on is not None
+        assert (paused.paused, on.paused) == (True, False)
+        recorder.stop()
+        recorder.wait(20)

@@ -21,6 +21,7 @@ from curate.beats_cli import app as room
 from curate.quality.assess import Grade, assess
 from curate.signals.clean import clean
 from curate.signals.signal import Signal
+from protocols.console import console
 
 app = typer.Typer()
 app.add_typer(room)
@@ -91,6 +92,17 @@ def test_recordings_are_chosen_by_name_or_pattern_and_go_where_they_are_told(stu
     assert written(out) == sorted(f"{second}{ending}" for ending in ENDINGS)
     assert first not in result.output
     assert not (study.path / "beats").exists()
+
+
+def test_names_are_whole_where_no_terminal_limits_the_table(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "_width", 40)
+    result = run.invoke(app, ["beats", str(study.path)])
+    assert result.exit_code == 0, result.output
+    table = result.output.splitlines()[:3]
+    assert table[0].split() == [
+        "recording", "min", "beats", "bpm", "unsearched", "good", "doubtful", "unusable", "swapped?"
+    ]  # fmt: skip
+    assert [line.split()[0] for line in table[1:]] == names(study)
 
 
 def test_waves_stand_beside_their_beats(study: Study) -> None:
@@ -164,6 +176,7 @@ def test_a_rate_too_low_is_left_out_and_named(tmp_path: Path) -> None:
     [
         (["sub-S09*"], "No recording is named 'sub-S09*'"),
         (["../*"], "No recording is named"),
+        (["--out", ""], "--out is empty"),
         (["--lead", "II"], "--lead chooses the lead for --waves"),
         (["--waves", "--lead", "V9"], "There is no lead 'V9'"),
     ],

@@ -7,6 +7,8 @@ from typer.testing import CliRunner
 
 from acquire.study import Study
 from curate.cli import app as room
+from curate.corpus import build
+from curate.corpus.read import open_corpus
 from curate.importers import FORMATS
 
 app = typer.Typer()
@@ -39,7 +41,21 @@ def test_corpus_says_which_splits_it_left_out(study: Study) -> None:
     ("options", "words"),
     [
         (["--leads", "V9"], "no recording has lead V9"),
-        (["--window-s", "-3"], "window_s is -3"),
+        (["--window-s", "-3"], "--window-s is -3"),
+        (["--beats", "-1"], "--beats is -1; it must lie from 1 to 40"),
+        (["--beats", "100"], "--beats is 100; it must lie from 1 to 40"),
+        (["--beats", "4", "--rate-hz", "nan"], "--rate-hz is nan"),
+        (["--beats", "4", "--window-s", "0.5"], "no room for 4 beats; leave it out, or take 6."),
+        (["--hop-beats", "2"], "--hop-beats goes with --beats"),
+        (["--beats", "4", "--hop-s", "2"], "take --hop-beats"),
+        (["--split", "random", "--split", "random"], "--split random is given more than once"),
+        (["--band-hz", "0.5"], "--band-hz is '0.5'; give the lower and the upper corner"),
+        (["--band-hz", "a,b"], "--band-hz is 'a,b'"),
+        (["--band-hz", "nan,40"], "the lower corner of --band-hz is nan"),
+        (["--recordings", "nope"], "no recording is named 'nope'"),
+        (["--without-recordings", "*"], "no recording is left"),
+        (["--layers", "protocol,nobody"], "no recording has a layer 'nobody'; there are protocol."),
+        (["--split", "fixed:/dev/null"], "/dev/null is not a plain file"),
         (["--seed", "99999999999999999999999"], "seed is 99999999999999999999999"),
         (["--split", "across-sessions"], "two sessions"),
         (["--name", "../up"], "corpus name"),
@@ -53,6 +69,46 @@ def test_corpus_answers_mistakes_with_one_sentence_and_exit_code_2(
     assert words in result.output
     assert "Traceback" not in result.output
     assert list(study.corpora_dir.iterdir()) == []
+
+
+def test_a_recording_is_left_out_without_its_subject(tmp_path: Path) -> None:
+    study = made_up_study(tmp_path / "study", n_subjects=2, n_sessions=2, seconds=60)
+    options = ["--split", "random", "--without-recordings", "sub-S02_ses-02*", "--band-hz", "0.7, 35"]
+    result = run.invoke(app, ["corpus", str(study.path), *options])
+    assert result.exit_code == 0, result.output
+    assert "from 2 subjects, 3 recordings" in result.output
+    with open_corpus(study.corpora_dir / "default.h5") as corpus:
+        assert corpus.cleaning["clean"]["band_hz"] == [0.7, 35.0]
+    options = ["--name", "b", "--split", "random", "--recordings", "*ses-01_run-01.h5"]
+    result = run.invoke(app, ["corpus", str(study.path), *options])
+    assert "from 2 subjects, 2 recordings" in result.output
+
+
+def test_what_was_passed_over_is_noted(study: Study) -> None:
+    assert run.invoke(app, ["corpus", str(study.path), "--split", "random"]).exit_code == 0
+    (study.recordings_dir / "copy of sub-S01.h5").touch()
+    (study.path / "labels" / "sub-S09_ses-01_run-01").mkdir()
+    with (study.path / "labels" / "sub-S01_ses-01_run-01" / "protocol.jsonl").open("a") as file:
+        file.write('{"torn')
+    result = run.invoke(app, ["corpus", str(study.path), "--split", "random", "--overwrite"])
+    assert result.exit_code == 0, result.output
+    for words in (
+        "copy of sub-S01.h5",
+        "labels without a recording",
+        "sub-S09_ses-01_run-01",
+        "protocol.jsonl is torn",
+    ):
+        assert words in result.output
+
+
+def test_ctrl_c_says_that_the_build_goes_on(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*given: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(build, "survey_all", interrupted)
+    result = run.invoke(app, ["corpus", str(study.path)])
+    assert result.exit_code == 130
+    assert "Stopped by Ctrl-C; run it again to go on." in result.output
 
 
 def test_corpus_of_something_that_is_no_study_is_refused(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import errno
 import json
 import pickle
 import shutil
@@ -12,8 +13,11 @@ from acquire.recordings.recording import open_recording
 from acquire.study import Study
 from curate.beats.peaks import Beats
 from curate.beats.rhythm import heart_rate
+from curate.corpus import build, file
+from curate.corpus.beat_windows import BEAT_REASONS
 from curate.corpus.build import build_corpus, card_path
 from curate.corpus.read import Corpus, family_folds, open_corpus, split_families
+from curate.corpus.windows import REASONS
 from curate.errors import CorpusError, LayerError, LeakError, SplitError
 from curate.labels.layer import Layer
 from curate.signals.resample import prepare
@@ -135,6 +139,52 @@ def test_a_corpus_with_one_subject_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LeakError, match="one subject, S01"):
         build_corpus(study)
     assert list(study.corpora_dir.iterdir()) == []
+
+
+def test_a_subject_without_labels_is_named_where_only_one_is_left(tmp_path: Path) -> None:
+    study = made_up_study(tmp_path / "study", n_subjects=1, n_sessions=1, seconds=20)
+    write_content(study, made_up_content(subject="S02", person=1, seconds=20, events=False))
+    with pytest.raises(CorpusError, match="of 2 subjects S02 has no labelled stretch") as caught:
+        build_corpus(study)
+    assert "no activity label" in str(caught.value)
+
+
+def test_a_folder_named_like_a_recording_is_not_called_missing(tmp_path: Path) -> None:
+    study = made_up_study(tmp_path / "study", n_subjects=2, n_sessions=1, seconds=20)
+    (study.recordings_dir / "sub-S03_ses-01_run-01.h5").mkdir()
+    with pytest.raises(CorpusError, match="is not a plain file"):
+        build_corpus(study)
+
+
+def test_a_full_disk_says_how_much_is_needed_and_that_the_next_build_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = made_up_study(tmp_path / "study", n_subjects=2, n_sessions=1, seconds=60)
+
+    def full(*given: object, **options: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(build, "write_corpus", full)
+    with pytest.raises(
+        CorpusError, match=r"the disk is full: .* up to \d+ MB; make room .* goes on from what is there"
+    ):
+        build_corpus(study)
+    assert visible(study) == []
+
+
+def test_no_window_names_the_largest_reason_that_was_not_asked_for() -> None:
+    counts = {"activity not wanted": 1856, "quality too low": 240, "missing samples": 3, "no activity label": 0}
+    words = file._why_empty(counts)
+    assert words == (
+        "no window could be kept; refused because of: quality too low (240), missing samples (3); 1856 more are of "
+        "activities that --activities does not name; take a lower --min-quality."
+    )
+    assert "name other --activities" in file._why_empty({"activity not wanted": 7})
+    assert "shorter --window-s" in file._why_empty({})
+
+
+def test_every_reason_has_what_mends_it() -> None:
+    assert set(file._MENDS) == {*REASONS, *BEAT_REASONS}
 
 
 def test_the_same_recording_under_two_names_is_refused(tmp_path: Path) -> None:
@@ -331,6 +381,24 @@ def test_a_damaged_corpus_is_refused_in_one_sentence(copy: Path, damage) -> None
     with pytest.raises(CorpusError) as caught:
         open_corpus(copy)
     assert "\n" not in str(caught.value)
+
+
+def test_a_byte_that_changed_is_found_by_the_seal(copy: Path, tmp_path: Path) -> None:
+    with open_corpus(copy, check_seal=True) as corpus:
+        assert corpus.n_windows
+    raw = bytearray(copy.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    copy.write_bytes(raw)
+    with pytest.raises(CorpusError, match="its seal does not fit"):
+        open_corpus(copy, check_seal=True)
+    with pytest.raises(CorpusError, match="no such corpus"):
+        open_corpus(tmp_path / "none.h5", check_seal=True)
+
+
+def test_a_cut_corpus_is_told_without_the_words_of_hdf5(copy: Path) -> None:
+    copy.write_bytes(copy.read_bytes()[:50_000])
+    with pytest.raises(CorpusError, match="the file is cut off; build the corpus again"):
+        open_corpus(copy)
 
 
 def test_a_cut_a_foreign_and_a_missing_file_are_refused(copy: Path, tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 import json
 import shutil
+import socket
 import subprocess
 import sys
+import threading
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
@@ -447,15 +449,37 @@ def test_a_cluster_that_is_lost_is_told_in_one_sentence_and_the_next_build_goes_
     assert told.reused >= 1
 
 
-@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense", "", "http://x"])
+@pytest.mark.parametrize("address", ["nonsense", "", "http://x:80", "tcp://x", "tcp://x:1/y"])
+def test_what_is_no_address_of_a_scheduler_is_told_in_one_sentence(study: Study, address: str) -> None:
+    pytest.importorskip("distributed")
+    with pytest.raises(CorpusError, match="its address is like tcp://lab-3:8786"):
+        build_corpus(study, scheduler=address)
+
+
 def test_a_scheduler_that_does_not_answer_is_told_in_one_sentence(
-    study: Study, address: str, monkeypatch: pytest.MonkeyPatch
+    study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("distributed")
     monkeypatch.setattr("curate.corpus.run.CLUSTER_WAIT_S", 0.5)
     with pytest.raises(CorpusError, match="no dask scheduler answers") as caught:
-        build_corpus(study, scheduler=address)
+        build_corpus(study, scheduler="tcp://127.0.0.1:9")
     assert "\n" not in str(caught.value)
+
+
+def test_another_program_at_the_address_is_no_scheduler(study: Study) -> None:
+    pytest.importorskip("distributed")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n" * 20)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(CorpusError, match="no dask scheduler answers"):
+            build_corpus(study, scheduler=f"tcp://127.0.0.1:{server.getsockname()[1]}")
+        thread.join()
 
 
 def test_a_cluster_without_workers_is_told_in_one_sentence(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from curate.corpus.windows import ActivityRange, WindowGrid
 from curate.errors import SplitError
+from curate.splits import from_file
 from curate.splits.make import SplitPlan, SplitSettings, make_split
 
 SETTINGS = SplitSettings(window_s=3.0, hop_s=1.0, guard_s=3.0)
@@ -191,6 +192,27 @@ def test_a_table_of_a_hundred_megabytes_is_not_read(path: Path) -> None:
         file.truncate(100_000_000)
     with pytest.raises(SplitError, match="100 MB"):
         make_split(f"fixed:{path}", ranges(), SETTINGS)
+
+
+def test_a_folder_is_not_taken_for_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(SplitError, match="is not a plain file"):
+        make_split(f"fixed:{tmp_path}", ranges(), SETTINGS)
+
+
+def test_a_table_of_millions_of_lines_is_not_parsed(path: Path) -> None:
+    path.write_text(HEADER + GOOD * 200_000)
+    with pytest.raises(SplitError, match="has 600001 lines; a table of sides has at most 500000"):
+        make_split(f"fixed:{path}", ranges(), SETTINGS)
+
+
+def test_the_first_faulty_line_ends_the_reading(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    real = from_file._row
+    monkeypatch.setattr(from_file, "_row", lambda *given: read.append(given[1]) or real(*given))
+    path.write_text(HEADER + "S1-1,train\nnobody,test\n" + GOOD * 100)
+    with pytest.raises(SplitError, match="line 3: recording 'nobody'"):
+        make_split(f"fixed:{path}", ranges(), SETTINGS)
+    assert read == [2, 3]
 
 
 def test_a_long_table_is_read_in_a_moment(path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from acquire.recordings.seal import sealed
 from curate.corpus.read import CORPUS_FORMAT, CORPUS_VERSION
 from curate.splits.make import split_hash
 
@@ -104,4 +105,5 @@ def write_small_corpus(
             info = {"kind": kind, "fold": int(fold) if fold.isdigit() else 1, "words": f"made for a test, {name}"}
             info |= {"hash": digest, **MORE_INFO.get(name, {})}
             dataset.attrs["info"] = json.dumps(info)
+    path.write_bytes(sealed(path.read_bytes()))
     return path

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QImage
 from pytestqt.qtbot import QtBot
 
 from acquire.app import theme
@@ -355,3 +356,33 @@ def test_beside_a_button_nobody_is_told_to_type_a_command(qtbot: QtBot) -> None:
     (verdict,) = page.findChildren(Banner)
     assert "trilead recover" not in verdict.text
     assert verdict.button.key == "F7"
+
+
+def test_silence_at_the_end_is_no_recording_without_loss(qtbot: QtBot, header: Header) -> None:
+    page = FinishPage()
+    qtbot.addWidget(page)
+    for n_gaps in (0, 2):
+        review = replace(a_review(header, n_gaps=n_gaps), silent_s=12.4)
+        page.begin(review, Ended(summary=None, recording=review.path, error="", orphan=None), review.plan)
+        words = page._losses.text()
+        assert "No samples came for the last" in words
+        assert "No sample was lost" not in words
+
+
+def test_a_mark_at_the_last_sample_has_its_flag_and_name_in_the_picture(qtbot: QtBot, header: Header) -> None:
+    review = a_review(header)
+    last = FeedEvent(uuid="1" * 32, kind="note", index=review.n_samples, step=4, activity="walk", text="she coughed")
+    picture = RecordingPicture()
+    qtbot.addWidget(picture)
+    picture.resize(900, 230)
+
+    def drawn(with_note: bool) -> np.ndarray:
+        picture.show_review(replace(review, events=(last,) if with_note else ()))
+        image = picture.grab().toImage().convertToFormat(QImage.Format.Format_RGB32)
+        flat = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.bytesPerLine() // 4, 4)
+        return flat[:, : image.width()].copy()
+
+    changed = (drawn(True) != drawn(False)).any(axis=2).any(axis=0)
+    columns = np.flatnonzero(changed)
+    assert columns.max() < 900
+    assert len(columns) > 30

@@ -23,6 +23,7 @@ from acquire.app.record_keys import KEYS
 from acquire.app.record_page import RecordPage
 from acquire.app.sounds import Sounds
 from acquire.app.step_card import countdown_words
+from acquire.app.subject_stand import place_of
 from acquire.recorder.control import RecorderStatus
 from acquire.viewer.link import Ended
 from acquire.viewer.preferences import Preferences
@@ -680,3 +681,103 @@ def test_what_comes_next_is_cut_short_rather_than_tiny(stage: Stage) -> None:
     (following,) = [text for text in stage.page.step.findChildren(BigText) if text.text.startswith("Next:")]
     assert following.points() >= 14
     assert following.lines()[0].endswith("…")
+
+
+def ask_over_a_note(stage: Stage, deed: str) -> None:
+    stage.press("n")
+    stage.press("she ")
+    stage.page.bar.buttons[deed].click()
+    assert stage.page.bar.asked == deed
+
+
+@pytest.mark.parametrize("deed", ["stop", "skip", "repeat"])
+def test_what_is_typed_on_when_a_question_covers_the_note_is_the_note(stage: Stage, deed: str) -> None:
+    ask_over_a_note(stage, deed)
+    for key in ("r", " ", "m", "s", "n", "1"):
+        stage.press(key)
+    assert (stage.page.bar.asked, stage.page.bar.note.text()) == ("", "she r msn1")
+    stage.press(Qt.Key.Key_Return)
+    assert stage.link.sent == [("note", "she r msn1")]
+
+
+@pytest.mark.parametrize(("key", "sent"), [(Qt.Key.Key_Return, [("stop", "")]), (Qt.Key.Key_Escape, [])])
+def test_a_question_over_a_note_is_answered_by_enter_and_esc(
+    stage: Stage, key: Qt.Key, sent: list[tuple[str, str]]
+) -> None:
+    ask_over_a_note(stage, "stop")
+    stage.press(key)
+    assert (stage.page.bar.asked, stage.link.sent) == ("", sent)
+    assert (stage.page.bar.noting, stage.page.bar.note.text()) == (True, "she ")
+    assert stage.page.bar.note.isVisible()
+
+
+@pytest.mark.parametrize("deed", ["stop", "skip", "repeat"])
+def test_while_a_question_stands_no_other_key_does_anything(stage: Stage, deed: str) -> None:
+    stage.page.bar.buttons[deed].click()
+    changed: list[Preferences] = []
+    stage.page.preferences_changed.connect(changed.append)
+    for key in (" ", "m", "g", "1", "a", "s" if deed != "skip" else "r", "r" if deed != "repeat" else "s"):
+        stage.press(key)
+    assert (stage.page.bar.asked, stage.link.sent, changed) == (deed, [], [])
+
+
+def test_n_during_a_question_is_no_and_shows_the_note(stage: Stage) -> None:
+    stage.press("s")
+    stage.press("n")
+    assert (stage.page.bar.asked, stage.page.bar.noting) == ("", True)
+    assert stage.page.bar.note.isVisible()
+    stage.press("ok")
+    stage.press(Qt.Key.Key_Return)
+    assert stage.link.sent == [("note", "ok")]
+
+
+def test_a_click_on_something_else_answers_a_question_with_no(stage: Stage) -> None:
+    stage.press("s")
+    stage.page.bar.buttons["repeat"].click()
+    assert (stage.page.bar.asked, stage.link.sent) == ("repeat", [])
+    stage.page.bar.buttons["pause"].click()
+    assert (stage.page.bar.asked, stage.link.sent) == ("", [("pause", "")])
+
+
+def test_a_pause_while_no_samples_come_says_so_and_can_be_undone(stage: Stage) -> None:
+    stage.link.status = stage.status(state="stalled", stalled_s=3.0)
+    stage.look()
+    stage.press(" ")
+    stage.link.answer("pause")
+    stage.link.status = stage.status(state="stalled", stalled_s=3.0, paused=True)
+    stage.look()
+    assert stage.page.step.state == ("Paused · no samples", "bad")
+    assert stage.page.bar.buttons["pause"].text() == "Resume"
+    assert "still recorded" not in stage.page.bar.said
+    assert "no samples" in stage.page.bar.said
+    stage.press(" ")
+    assert stage.link.sent == [("pause", ""), ("resume", "")]
+
+
+def test_a_note_that_is_written_in_another_window_is_told_as_what_is_waited_for(stage: Stage) -> None:
+    stage.link.status = stage.status(state="finishing", message="waiting for a note")
+    stage.look()
+    assert stage.page.step.state == ("Waiting for the note", "doubtful")
+    assert "elsewhere" in stage.page.step.following
+
+
+@pytest.mark.parametrize("scale", [1.0, 1.5, 2.0])
+def test_the_subjects_window_lies_upon_no_note_and_no_question(scale: float, qtbot: QtBot) -> None:
+    theme.apply("light", scale)
+    stage = Stage(qtbot)
+    stage.press(Qt.Key.Key_F9)
+    window = stage.page.subject_window
+    assert window is not None
+
+    def clear() -> bool:
+        return not window.frameGeometry().intersects(place_of(stage.page.bar))
+
+    stage.page.bar.open_note()
+    qtbot.waitUntil(clear)
+    stage.page.bar.drop_note()
+    window.move(place_of(stage.page.bar).topLeft())
+    stage.page.bar.buttons["stop"].click()
+    qtbot.waitUntil(clear)
+    assert window.isVisible()
+    theme.apply("light", 1.0)
+    stage.page.close()

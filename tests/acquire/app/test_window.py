@@ -13,6 +13,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -519,6 +520,39 @@ def test_a_note_that_nobody_can_store_any_more_is_told_on_the_last_page(
         qtbot.waitUntil(lambda: len(study.recordings()) == 1, timeout=LIMIT_MS)
         reach(qtbot, window, Stage.FINISH)
         assert "half a sent" in window.body.trouble.text
+        for key in ("s", "r"):
+            press(window, key)
+        press(window, Qt.Key.Key_Return)
+        window.show_trouble("")
+        assert window.conductor.stage is Stage.FINISH
+        assert "half a sent" in window.body.trouble.text
+        assert window.body.trouble.isVisible()
+        press(window, Qt.Key.Key_F6)
+        assert not window.body.trouble.isVisible()
+        press(window, Qt.Key.Key_S)
+        reach(qtbot, window, Stage.PREPARE)
+
+
+def test_the_ticks_outlast_other_preferences_and_keys_are_named_in_the_new_language(
+    qtbot: QtBot, study: Study, script: str
+) -> None:
+    with opened(qtbot, study, protocol=script) as window:
+        start_recording(qtbot, window)
+        press(window, Qt.Key.Key_Escape)
+        press(window, Qt.Key.Key_Return)
+        reach(qtbot, window, Stage.FINISH)
+        window.finish.tick((1,))
+        window.set_preferences(replace(window.conductor.preferences, language="de"))
+        try:
+            reach(qtbot, window, Stage.FINISH)
+            assert window.finish.ticked() == (1,)
+            assert "von der Versuchsleitung beendet" in window.finish._verdict.text
+            assert window.body.options.key_words() == "Strg+,"
+        finally:
+            window.set_preferences(replace(window.conductor.preferences, language="en"))
+        reach(qtbot, window, Stage.FINISH)
+        assert window.finish.ticked() == (1,)
+        assert window.body.options.key_words() == "Ctrl+,"
 
 
 def test_the_closing_question_is_answered_wherever_the_keyboard_is_and_a_note_goes_on_behind_it(
@@ -530,6 +564,11 @@ def test_the_closing_question_is_answered_wherever_the_keyboard_is_and_a_note_go
         press(window, "half a note")
         qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_Q, Qt.KeyboardModifier.ControlModifier)
         assert window.body.leaving.isVisible()
+        assert "goes on without this window" in window.body.leaving.text
+        for noting in (True, False):
+            window.body.show_leaving(over=True, noting=noting)
+            assert "goes on without" not in window.body.leaving.text
+            assert ("note" in window.body.leaving.text) == noting
         window.record.setFocus()
         press(window, Qt.Key.Key_Escape)
         assert not window.body.leaving.isVisible()

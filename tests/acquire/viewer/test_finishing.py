@@ -16,8 +16,10 @@ from acquire.recordings.content import RecordedEvent, RecordingContent
 from acquire.recordings.recording import open_recording
 from acquire.recordings.recording_write import write_recording
 from acquire.study import Study
+from acquire.viewer.endings import ending_words
 from acquire.viewer.finishing import Review, review, script_of_steps
 from acquire.viewer.pyramid import MOST_BINS
+from acquire.viewer.texts import choose_language
 from acquire.viewer.verdict import ANYWAY, coverage_level
 from protocols.script import LoadedScript, load_script, parse_script
 
@@ -114,6 +116,29 @@ def test_a_recording_that_ended_early_says_so_and_what_was_not_reached_is_to_be_
     assert found.verdict == "bad"
     assert found.words[0].startswith("The recording ended early:")
     assert found.steps_to_repeat == (2, 4)
+    assert found.silent_s >= 0.2
+
+
+def test_a_recording_that_was_heard_to_its_end_has_no_silence(study: Study, script: Path) -> None:
+    assert recorded(study, script).silent_s < 0.5
+
+
+def test_the_usual_endings_are_told_in_the_language_of_the_window() -> None:
+    silent = (
+        "The board cyton:/dev/x sent no samples for 60 s (the limit is 60 s), so the recording was ended; check its"
+        " power and cable"
+    )
+    disk = "The disk is full."
+    for ending in (silent, f"{silent}.", "stopped by the operator", "stopped by SIGTERM", disk):
+        assert ending_words(ending).rstrip(".") == ending.rstrip(".")
+    choose_language("de")
+    try:
+        assert ending_words("stopped by the operator") == "von der Versuchsleitung beendet"
+        assert ending_words(f"{silent}.").startswith("Das Board cyton:/dev/x sandte 60 s lang")
+        assert ending_words("stopped by SIGTERM") == "beendet durch SIGTERM"
+        assert ending_words(disk) == disk
+    finally:
+        choose_language("en")
 
 
 def event(kind: str, index: int, step: int = 0, activity: str = "") -> RecordedEvent:

@@ -127,6 +127,23 @@ def test_without_pyarrow_the_sentence_says_what_to_install(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_damaged_corpus_is_not_exported(tmp_path: Path) -> None:
+    study = made_up_study(tmp_path / "study", n_subjects=2, n_sessions=1, seconds=40.0)
+    path = build_corpus(study, workers=1)
+    raw = bytearray(path.read_bytes())
+    raw[len(raw) // 2 : len(raw) // 2 + 8] = b"\xff" * 8
+    path.write_bytes(raw)
+    with pytest.raises(CorpusError, match="its seal does not fit"):
+        export_corpus(study, tmp_path / "out", format="npz")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_folder_that_one_stands_in_is_not_replaced(built: Study) -> None:
+    for name in (".", ".."):
+        with pytest.raises(ExportError, match="no name for a new folder"):
+            export_corpus(built, Path(name), format="npz")
+
+
 def test_a_corpus_that_is_not_there_is_named(built: Study, tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="no such corpus"):
         export_corpus(built, tmp_path / "out", name="other", format="npz")
