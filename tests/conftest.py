@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from lsl_lab import CONFIG
 
 from acquire.boards.board import Channel
 from acquire.recordings.recording import Gap, Header, RecordedEvent, RecordingContent
@@ -24,6 +25,16 @@ def own_temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TMPDIR" if os.name == "posix" else "TEMP", str(folder))
         patch.setattr(tempfile, "tempdir", None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def streams_of_this_process_alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Whichever test uses liblsl first: it reads its settings once, and keeps to the loopback and to this test run."""
+    settings = tmp_path_factory.mktemp("lsl") / "lsl_api.cfg"
+    settings.write_text(CONFIG.format(session=os.getpid()), encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LSLAPICFG", str(settings))
         yield
 
 
