@@ -8,6 +8,7 @@ Both stand beside each electrode, so nobody has to know which they have.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Protocol
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPainterPath, QPaintEvent, QPen
@@ -201,14 +202,13 @@ class PlacementPicture(QWidget):
         return lines
 
 
-class _Line:
+class _Line(Protocol):
     """Paints one line of a callout into the room that it gets."""
 
-    def __call__(self, painter: QPainter, room: QRectF, at_left: bool) -> None:
-        raise NotImplementedError
+    def __call__(self, painter: QPainter, room: QRectF, at_left: bool) -> None: ...
 
 
-class _Words(_Line):
+class _Words:
     def __init__(self, words: str, *, bold: bool = False, level: str = "") -> None:
         self._words, self._bold, self._level = words, bold, level
 
@@ -233,7 +233,7 @@ class _Words(_Line):
         painter.drawText(beside, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, words)
 
 
-class _Cable(_Line):
+class _Cable:
     """A cable's plug in its colour, its standard, label and colour in words."""
 
     def __init__(self, standard: str, marked: str, colour: str) -> None:
